@@ -1,0 +1,437 @@
+"""What the classifier and the regressor share: parameters, fit, and the fitted state."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+
+from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from cymlp._lbfgs import fit_lbfgs
+from cymlp._network import Network
+from cymlp._optimizers import SGD, Adam, Optimizer
+from cymlp._parameters import check_parameters, hidden_units
+from cymlp._training import Problem, Split, fit_stochastic, split_for_validation
+
+_FLOATS = (np.float64, np.float32)
+
+# Attributes that one fit leaves for the next only with warm_start or in partial_fit.
+_HISTORY = (
+    "t_",
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "_no_improvement_count",
+)
+
+# Bytes of a slice of X that predict converts to the network's dtype at a time.
+_CONVERTED_BYTES = 4_000_000
+
+
+def _is_stochastic(estimator: "BaseMLP") -> bool:
+    """Whether partial_fit exists; the AttributeError says why not."""
+    if estimator.solver not in ("sgd", "adam"):
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{estimator.solver} is not stochastic."
+        )
+    return True
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+    """Base class of MLPClassifier and MLPRegressor.
+
+    The fitted weights are the vector of ``_network``; ``coefs_`` and ``intercepts_`` are
+    lists of its views. Whoever puts other arrays into these lists, or other lists into these
+    attributes, is heard: the network is then made from them.
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+
+    # What the classifier and the regressor differ in.
+
+    @abstractmethod
+    def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
+        """X and y validated, y (n_samples,) or (n_samples, n_outputs)."""
+
+    @abstractmethod
+    def _encoded(
+        self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
+    ) -> NDArray[Any]:
+        """Targets (n_samples, n_outputs), bool or of ``dtype``, for the validated y."""
+
+    @abstractmethod
+    def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """What predict returns for the network's outputs (n_samples, n_outputs)."""
+
+    @abstractmethod
+    def _output_activation(self) -> str:
+        """The output layer's activation, once the targets are encoded."""
+
+    @abstractmethod
+    def _validation_score(
+        self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None
+    ) -> float:
+        """The score that early stopping watches."""
+
+    # Fitting.
+
+    @with_callbacks
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the network to X and y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data. float32 and float64 are used as they are, and in place; all else
+            becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target values: class labels, or real numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative and not all 0.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, or if training diverged. The estimator
+            then stays as it was before.
+        """
+        check_parameters(self)
+        task = FitTask.begin(self, self.max_iter, X, y, sample_weight)
+        self._fit(X, y, sample_weight, task)
+        task.end()
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
+        check_parameters(self)
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        return self._fit(X, y, sample_weight, FitTask(), incremental=True, classes=classes)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        task: FitTask,
+        *,
+        incremental: bool = False,
+        classes: Any = None,
+    ) -> Self:
+        before = vars(self).copy()
+        n_epochs_before = len(before.get("loss_curve_", ()))
+        first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        random_state = check_random_state(self.random_state)
+        try:
+            problem = self._problem(X, y, sample_weight, first_pass, incremental, classes)
+            network = self._begin(problem, first_pass, incremental, random_state)
+            split = self._split(problem, random_state)
+        except Exception:
+            self._return_to(before)
+            raise
+        if self.solver == "lbfgs":
+            fit_lbfgs(self, network, problem, task)
+        else:
+            fit_stochastic(
+                self,
+                network,
+                problem,
+                split,
+                task,
+                random_state,
+                incremental=incremental,
+                best=network.parameters.copy() if first_pass and self.early_stopping else None,
+            )
+        if not network.is_finite():
+            self._return_to(before)
+            del vars(self).get("loss_curve_", [])[n_epochs_before:]
+            vars(self).pop("_optimizer", None)  # its state is as lost as the weights
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+        return self
+
+    def _problem(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        first_pass: bool,
+        incremental: bool,
+        classes: Any,
+    ) -> Problem:
+        """The validated data, as the engine takes them."""
+        X, y = self._checked_data(X, y, reset=first_pass)
+        X = _engine_ready(X, X.dtype if first_pass else self._current_network().parameters.dtype)
+        weights = None if sample_weight is None else _checked_weights(sample_weight, X)
+        return Problem(X, self._encoded(y, X.dtype, incremental, classes), weights)
+
+    def _begin(
+        self,
+        problem: Problem,
+        first_pass: bool,
+        incremental: bool,
+        random_state: np.random.RandomState,
+    ) -> Network:
+        """The network to train, with all fitted attributes as they are before training.
+
+        One that goes on from an earlier fit is a copy: should training diverge, the earlier
+        one is still there.
+        """
+        n_features, n_outputs = problem.X.shape[1], problem.targets.shape[1]
+        if first_pass:
+            network = Network.initialized(
+                [n_features, *hidden_units(self.hidden_layer_sizes), n_outputs],
+                problem.X.dtype,
+                self.activation,
+                random_state,
+            )
+            for name in _HISTORY:
+                vars(self).pop(name, None)
+        else:
+            network = self._current_network().copy()
+            if (network.units[0], network.units[-1]) != (n_features, n_outputs):
+                raise ValueError(
+                    f"{type(self).__name__} has a network of {network.units[0]} features and "
+                    f"{network.units[-1]} outputs, but the data have {n_features} and {n_outputs}."
+                )
+        self._adopt(network)
+        self.n_outputs_ = n_outputs
+        self.n_layers_ = len(network.units)
+        self.out_activation_ = self._output_activation()
+        self._continue_history()
+        optimizer = vars(self).pop("_optimizer", None)
+        if self.solver != "lbfgs":
+            goes_on = incremental and optimizer is not None and optimizer.fits(network.parameters)
+            self._optimizer = optimizer if goes_on else self._new_optimizer(network)
+        return network
+
+    def _continue_history(self) -> None:
+        """Set what training counts and records, save what an earlier fit left behind."""
+        fitted = vars(self)
+        fitted.setdefault("t_", 0)
+        if self.solver == "lbfgs":
+            return
+        fitted.setdefault("loss_curve_", [])
+        fitted.setdefault("_no_improvement_count", 0)
+        if self.early_stopping:
+            self.best_loss_ = None
+            if fitted.get("validation_scores_") is None:
+                self.validation_scores_ = []
+                self.best_validation_score_ = -np.inf
+        else:
+            self.validation_scores_ = self.best_validation_score_ = None
+            if fitted.get("best_loss_") is None:
+                self.best_loss_ = np.inf
+
+    def _new_optimizer(self, network: Network) -> Optimizer:
+        size, dtype = network.parameters.size, network.parameters.dtype
+        if self.solver == "sgd":
+            return SGD(
+                size,
+                dtype,
+                learning_rate=self.learning_rate,
+                learning_rate_init=self.learning_rate_init,
+                power_t=self.power_t,
+                momentum=self.momentum,
+                nesterovs_momentum=self.nesterovs_momentum,
+            )
+        return Adam(
+            size,
+            dtype,
+            learning_rate_init=self.learning_rate_init,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+        )
+
+    def _split(self, problem: Problem, random_state: np.random.RandomState) -> Split:
+        """Rows to train on and rows for early stopping, stratified for a binary classifier."""
+        if self.solver == "lbfgs" or not self.early_stopping:
+            return Split(None, None)
+        stratify = problem.targets.dtype == bool and self.n_outputs_ == 1
+        return split_for_validation(problem, self.validation_fraction, stratify, random_state)
+
+    # Predicting.
+
+    def _outputs(self, X: Any, linked: bool = True) -> NDArray[Any]:
+        """The network's outputs (n_samples, n_outputs) for X, its output function applied or not.
+
+        Computed, like NumPy does, in the wider of X's and the weights' dtypes. An X that
+        must be converted is so a slice of rows at a time.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        network = self._current_network()
+        if X.shape[1] != network.units[0]:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but coefs_[0] has {network.units[0]} rows."
+            )
+        X_dtype = X.dtype if X.dtype in _FLOATS else np.float64
+        network = network.astype(np.result_type(X_dtype, network.parameters.dtype))
+        n_rows = X.shape[0]
+        if X.dtype != network.parameters.dtype:
+            n_rows = max(1, _CONVERTED_BYTES // (8 * X.shape[1]))
+        if issparse(X):
+            X = X.tocsr()
+        parts = [
+            network.outputs(
+                _engine_ready(X[start : start + n_rows], network.parameters.dtype),
+                self.activation,
+                self.out_activation_,
+                linked=linked,
+            )
+            for start in range(0, X.shape[0], n_rows)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    # The fitted state.
+
+    def _adopt(self, network: Network) -> None:
+        """Make ``network`` the fitted one."""
+        self._network = network
+        self.coefs_ = list(network.coefs)
+        self.intercepts_ = list(network.intercepts)
+
+    def _current_network(self) -> Network:
+        """The fitted network, or one made of what has been put in place of its arrays."""
+        network: Network | None = vars(self).get("_network")
+        if network is None or not network.consists_of(self.coefs_, self.intercepts_):
+            network = Network.from_arrays(self.coefs_, self.intercepts_)
+        return network
+
+    def _fitted_copies(self, parameters: NDArray[Any] | None = None) -> dict[str, Any]:
+        """Copies of the weights as they are, or as ``parameters`` has them, by attribute."""
+        network = self._network
+        if parameters is not None:
+            network = Network(network.units, parameters)
+        network = network.copy()
+        return {
+            "_network": network,
+            "coefs_": list(network.coefs),
+            "intercepts_": list(network.intercepts),
+        }
+
+    def _return_to(self, fitted: dict[str, Any]) -> None:
+        """Undo what has been set since ``fitted`` was copied from the attributes."""
+        vars(self).clear()
+        vars(self).update(fitted)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The weights once; the optimizer's state only where partial_fit would go on from it.
+        state = dict(super().__getstate__())
+        network = state.get("_network")
+        if network is not None:
+            if network.consists_of(self.coefs_, self.intercepts_):
+                del state["coefs_"], state["intercepts_"]
+            else:
+                del state["_network"]
+        if self.solver == "lbfgs" or self.early_stopping:
+            state.pop("_optimizer", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_network" in state:
+            self._adopt(state["_network"])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _engine_ready(X: Any, dtype: Any) -> Any:
+    """X as the engine reads it: of the network's dtype, aligned, CSR if sparse. No needless copy."""
+    if not issparse(X):
+        return np.require(X, dtype=dtype, requirements="A")
+    X = X.tocsr().astype(dtype, copy=False)
+    X.check_format(full_check=True)
+    return X
+
+
+def _checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
+    """Sample weights (n_samples,) of X's dtype.
+
+    Raises
+    ------
+    ValueError
+        If they are not one number per sample, not finite, negative, or all 0.
+    """
+    n_samples = X.shape[0]
+    if np.isscalar(sample_weight):
+        sample_weight = np.full(n_samples, sample_weight)
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=X.dtype, order="C", input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. "
+            f"Expected either a scalar value or a 1D array of length {n_samples}."
+        )
+    if weights.shape != (n_samples,):
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}!")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    check_non_negative(weights, "`sample_weight`")
+    return np.require(weights, requirements="A")

@@ -1,0 +1,77 @@
+"""Samples: holds the buffers of X, targets and weights while the engine reads them."""
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+)
+
+
+cdef int acquire(object array, Py_buffer *buffer, str name, int ndim, str formats) except -1:
+    """Fill ``buffer`` from ``array``; TypeError unless its ndim and format are as told."""
+    cdef int layout = PyBUF_STRIDES if ndim == 2 and name == "X" else PyBUF_C_CONTIGUOUS
+    PyObject_GetBuffer(array, buffer, layout | PyBUF_FORMAT)
+    if buffer.ndim != ndim or buffer.format.decode() not in formats:
+        raise TypeError(
+            f"{name} must have {ndim} dimensions and a format among {formats!r}, got "
+            f"{buffer.ndim} and {buffer.format.decode()!r}"
+        )
+    return 0
+
+
+cdef class Samples:
+    """Samples of a fit or a predict, for the engine to read in place.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
+        An ndarray may have any strides. The index arrays of a CSR matrix are int32 or int64, both alike.
+    targets : ndarray of shape (n_samples, n_outputs), C-contiguous, default=None
+        Of X's dtype, or bool or uint8 for the indicators of classes or labels.
+    weights : ndarray of shape (n_samples,), C-contiguous, of X's dtype, default=None
+        None stands for ones.
+
+    Raises
+    ------
+    TypeError
+        If an array has another number of dimensions or another dtype.
+    ValueError
+        If the shapes do not agree.
+    """
+
+    def __cinit__(self, X, targets=None, weights=None):
+        self.n_samples, self.n_features = X.shape
+        self.sparse = not hasattr(X, "__array_interface__")
+        if self.sparse:
+            acquire(X.data, &self.data, "X.data", 1, "fd")
+            acquire(X.indices, &self.indices, "X.indices", 1, "ilq")
+            acquire(X.indptr, &self.indptr, "X.indptr", 1, "ilq")
+            if self.indices.itemsize != self.indptr.itemsize:
+                raise TypeError("X.indices and X.indptr must have one dtype")
+        else:
+            acquire(X, &self.X, "X", 2, "fd")
+        dtype = (self.data if self.sparse else self.X).format.decode()
+        if targets is not None:
+            acquire(targets, &self.targets, "targets", 2, dtype + "?B")
+            self.indicator = self.targets.itemsize == 1
+        if weights is not None:
+            acquire(weights, &self.weights, "weights", 1, dtype)
+        for name, array in (("targets", targets), ("weights", weights)):
+            if array is not None and array.shape[0] != self.n_samples:
+                raise ValueError(f"{name} has {array.shape[0]} rows, X has {self.n_samples}")
+
+    def __dealloc__(self):
+        # Releasing a buffer that was never filled does nothing.
+        PyBuffer_Release(&self.X)
+        PyBuffer_Release(&self.data)
+        PyBuffer_Release(&self.indices)
+        PyBuffer_Release(&self.indptr)
+        PyBuffer_Release(&self.targets)
+        PyBuffer_Release(&self.weights)
+
+    @property
+    def itemsize(self):
+        """Bytes of one element of X: 4 or 8."""
+        return self.data.itemsize if self.sparse else self.X.itemsize
+
+    @property
+    def n_outputs(self):
+        """Columns of the targets; 0 without targets."""
+        return self.targets.shape[1] if self.targets.buf != NULL else 0

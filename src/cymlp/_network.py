@@ -1,0 +1,172 @@
+"""A network: its layers' sizes and one vector of parameters."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cymlp import _engine
+from cymlp._threads import blas_threads
+
+# BLAS counts in 32 bits, so no layer may have more units than that.
+_MOST_UNITS = np.iinfo(np.int32).max
+
+
+class Network:
+    """Sizes of a multi-layer perceptron's layers, and all its parameters as one vector.
+
+    Parameters
+    ----------
+    units : sequence of int
+        Inputs, units of each hidden layer, outputs.
+    parameters : ndarray of shape (n_parameters,), float32 or float64
+        Every layer's weights (fan_in, fan_out), row-major, then every layer's intercepts.
+
+    Attributes
+    ----------
+    coefs, intercepts : tuple of ndarray
+        Views of the parameters, a layer each; what is written into one is written into them.
+    """
+
+    def __init__(self, units: Sequence[int], parameters: NDArray[Any]) -> None:
+        self.units = tuple(int(n) for n in units)
+        self.parameters = parameters
+        self.coefs, self.intercepts = _views(self.units, parameters)
+
+    @classmethod
+    def initialized(
+        cls,
+        units: Sequence[int],
+        dtype: Any,
+        activation: str,
+        random_state: np.random.RandomState,
+    ) -> "Network":
+        """A network with Glorot and Bengio's uniform weights, drawn as scikit-learn does.
+
+        W and b of a layer are uniform in [-k, k], k = sqrt(6 / (fan_in + fan_out)), or
+        sqrt(2 / ...) for the logistic activation (X. Glorot, Y. Bengio, "Understanding the
+        difficulty of training deep feedforward neural networks", 2010).
+
+        Raises
+        ------
+        ValueError
+            If a layer has more units than BLAS can count.
+        MemoryError
+            If the parameters do not fit into memory.
+        """
+        if max(units) > _MOST_UNITS:
+            raise ValueError(
+                f"A layer can have at most {_MOST_UNITS} units, got layers of {list(units)} units."
+            )
+        network = cls(units, np.empty(n_parameters(units), dtype=dtype))
+        factor = 2.0 if activation == "logistic" else 6.0
+        for W, b in zip(network.coefs, network.intercepts, strict=True):
+            bound = np.sqrt(factor / sum(W.shape))
+            W[...] = random_state.uniform(-bound, bound, W.shape)
+            b[...] = random_state.uniform(-bound, bound, b.shape)
+        return network
+
+    @classmethod
+    def from_arrays(cls, coefs: Iterable[Any], intercepts: Iterable[Any]) -> "Network":
+        """A network with copies of the given weights and intercepts.
+
+        Raises
+        ------
+        ValueError
+            If the shapes of consecutive layers do not agree.
+        """
+        weights = [np.asarray(W) for W in coefs]
+        biases = [np.asarray(b) for b in intercepts]
+        shapes = f"coefs_ {[W.shape for W in weights]} and intercepts_ {[b.shape for b in biases]}"
+        if not weights or any(W.ndim != 2 for W in weights):
+            raise ValueError(f"coefs_ must be a list of matrices, got {shapes}.")
+        units = [weights[0].shape[0]] + [W.shape[1] for W in weights]
+        if [W.shape for W in weights] != list(pairwise(units)) or (
+            [b.shape for b in biases] != [(n,) for n in units[1:]]
+        ):
+            raise ValueError(f"The shapes of the layers do not agree: {shapes}.")
+        single = all(array.dtype == np.float32 for array in weights + biases)
+        parameters = np.concatenate([array.ravel() for array in weights + biases])
+        return cls(units, parameters.astype(np.float32 if single else np.float64, copy=False))
+
+    def outputs(
+        self,
+        X: Any,
+        activation: str,
+        out_activation: str,
+        *,
+        rows: NDArray[np.intp] | None = None,
+        linked: bool = True,
+    ) -> NDArray[Any]:
+        """The network's outputs (n_samples, n_outputs) for X, or for these rows of X.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n_samples, n_features), of the parameters' dtype
+        activation, out_activation : str
+            Of the hidden layers and of the output layer.
+        rows : ndarray of shape (n_rows,), default=None
+            Indices of the samples; None for all of them.
+        linked : bool, default=True
+            Whether to apply the output layer's activation.
+        """
+        layout = self.layout(activation, out_activation)
+        samples = _engine.Samples(X)
+        n_rows = samples.n_samples if rows is None else len(rows)
+        dtype = self.parameters.dtype
+        out = np.empty((n_rows, self.units[-1]), dtype=dtype)
+        n_elements, chunk = _engine.workspace_elements(layout, samples, n_rows)
+        work = np.empty(n_elements, dtype=dtype)
+        with blas_threads(2 * chunk * layout.n_weights):
+            _engine.predict(layout, self.parameters, samples, rows, out, linked, work)
+        return out
+
+    def layout(self, activation: str, out_activation: str) -> Any:
+        """The sizes, with the activations, as the engine takes them."""
+        return _engine.Layout(self.units, activation, out_activation)
+
+    def copy(self) -> "Network":
+        """A network of its own parameters."""
+        return Network(self.units, self.parameters.copy())
+
+    def astype(self, dtype: Any) -> "Network":
+        """This network, or a copy with parameters of another dtype."""
+        if self.parameters.dtype == dtype:
+            return self
+        return Network(self.units, self.parameters.astype(dtype))
+
+    def consists_of(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> bool:
+        """Whether these are this network's own views, none of them replaced."""
+        own = self.coefs + self.intercepts
+        given = (*coefs, *intercepts)
+        return len(own) == len(given) and all(a is b for a, b in zip(own, given, strict=True))
+
+    def is_finite(self) -> bool:
+        """Whether no parameter is infinite or NaN."""
+        return bool(np.isfinite(self.parameters).all())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The views would be pickled as copies.
+        return {"units": self.units, "parameters": self.parameters}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Views of a joblib memory map as plain arrays; the map itself stays.
+        self.__init__(state["units"], np.asarray(state["parameters"]))  # type: ignore[misc]
+
+
+def n_parameters(units: Sequence[int]) -> int:
+    """Weights and intercepts of a network with layers of these sizes."""
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(units))
+
+
+def _views(units: tuple[int, ...], parameters: NDArray[Any]) -> tuple[tuple, tuple]:
+    """Weights (fan_in, fan_out) and intercepts (fan_out,) of each layer."""
+    shapes = [*pairwise(units), *((n,) for n in units[1:])]
+    ends = np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])
+    parts = np.split(parameters, ends[:-1])
+    views = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+    n_layers = len(units) - 1
+    return views[:n_layers], views[n_layers:]
+

@@ -1,0 +1,91 @@
+"""How many threads SciPy's BLAS may use while the engine runs."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+# Flops of a step from which BLAS's own threads pay, measured by `python -m benchmarks threads`.
+_CROSSING = 100_000_000
+
+
+class _Blas:
+    """SciPy's BLAS, shared by all runs of the engine in this process.
+
+    The number of its threads is the process's, not a run's. So the first run to enter notes
+    it, all share one thread while there are several, and the last to leave restores it. A
+    run within a run, such as the score of a fit's validation data, changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self._libraries: list[Any] | None = None
+        self._found: list[int] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: dict[int, bool] = {}  # thread -> whether its run wants all threads
+
+    @contextmanager
+    def threads(self, flops: float) -> Iterator[None]:
+        """Hold BLAS at one thread, or at all it has where a step of ``flops`` repays them."""
+        thread = threading.get_ident()
+        if thread in self._runs:
+            yield
+            return
+        with self._lock:
+            if self._libraries is None:
+                self._libraries = _scipy_blas()
+            if not self._runs:
+                self._found = [library.get_num_threads() for library in self._libraries]
+            self._runs[thread] = flops >= _CROSSING
+            self._share()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._runs[thread]
+                self._share()
+
+    def _share(self) -> None:
+        """Give BLAS the threads that the present runs call for."""
+        wants = list(self._runs.values())
+        for library, found in zip(self._libraries or [], self._found, strict=True):
+            n_threads = found if not wants or wants == [True] else 1
+            if library.get_num_threads() != n_threads:
+                library.set_num_threads(n_threads)
+
+    def after_fork(self) -> None:
+        """In a forked child none of the parent's other threads runs any more."""
+        self._reset()
+        self._share()
+
+
+def _scipy_blas() -> list[Any]:
+    """threadpoolctl's controllers of SciPy's BLAS; of every BLAS where it has none of its own."""
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    own = [lib for lib in libraries if "scipy" in str(Path(lib.filepath).parent)]
+    return own or libraries
+
+
+_blas = _Blas()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_blas.after_fork)
+
+
+def blas_threads(flops: float) -> Any:
+    """Context in which SciPy's BLAS uses one thread, or all where ``flops`` a step repay them.
+
+    What it used before is restored at the end, also after an exception. Where several fits
+    run at once, in threads, each gets one. Nothing but speed depends on it.
+    """
+    return _blas.threads(flops)
+
+
+def blas_info() -> list[dict[str, Any]]:
+    """Name, version and threads of the BLAS that the engine uses, for a bug report."""
+    return [library.info() for library in _scipy_blas()]
