@@ -35,7 +35,7 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 
-MODULES = ["engine", "layout", "samples", "updates"]
+MODULES = ["engine", "layout", "probe", "samples", "updates"]
 
 
 class BuildExtensions(build_ext):

@@ -3,5 +3,6 @@
 from cymlp._classifier import MLPClassifier
 from cymlp._regressor import MLPRegressor
 from cymlp._version import __version__
+from cymlp._versions import show_versions
 
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__"]
+__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "show_versions"]

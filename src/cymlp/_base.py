@@ -315,7 +315,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # Predicting.
 
     def _outputs(self, X: Any, linked: bool = True) -> NDArray[Any]:
-        """The network's outputs (n_samples, n_outputs) for X, its output function applied or not.
+        """The network's outputs (n_samples, n_outputs) for X, output activation applied or not.
 
         Computed, like NumPy does, in the wider of X's and the weights' dtypes. An X that
         must be converted is so a slice of rows at a time.
@@ -402,7 +402,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
 
 def _engine_ready(X: Any, dtype: Any) -> Any:
-    """X as the engine reads it: of the network's dtype, aligned, CSR if sparse. No needless copy."""
+    """X as the engine reads it, copied only if need be: of ``dtype``, aligned, CSR if sparse."""
     if not issparse(X):
         return np.require(X, dtype=dtype, requirements="A")
     X = X.tocsr().astype(dtype, copy=False)

@@ -4,7 +4,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
@@ -17,7 +16,137 @@ from cymlp._base import _FLOATS, BaseMLP, _is_stochastic
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """DOC"""
+    """Multi-layer perceptron classifier.
+
+    A drop-in replacement for scikit-learn's :class:`~sklearn.neural_network.MLPClassifier`
+    with a compiled engine: the same parameters, the same fitted attributes and, from the
+    same ``random_state``, the same numbers to rounding. It minimises the log loss.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer, each at least 1; ``()`` makes a linear model.
+    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
+        Activation of the hidden layers: f(z) = z, 1 / (1 + exp(-z)), tanh(z) or max(0, z).
+    solver : {"lbfgs", "sgd", "adam"}, default="adam"
+        "adam" and "sgd" update the weights after each mini-batch, "lbfgs" (SciPy's) after
+        each pass over all samples. "lbfgs" often does best on small data.
+    alpha : float, default=0.0001
+        L2 penalty, at least 0: alpha / 2 times the sum of all squared weights, over the
+        number of samples (the sum of their weights) of the batch.
+    batch_size : int or "auto", default="auto"
+        Samples in a mini-batch, at least 1; "auto" is min(200, n_samples). Not used by
+        "lbfgs".
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Schedule of "sgd": constant; learning_rate_init / (t + 1)^power_t after t samples,
+        epoch by epoch; or divided by 5 whenever progress stops, down to 1e-6.
+    learning_rate_init : float, default=0.001
+        Learning rate of "sgd" and "adam", above 0.
+    power_t : float, default=0.5
+        Exponent of "invscaling", at least 0.
+    max_iter : int, default=200
+        Most epochs ("sgd", "adam") or iterations ("lbfgs"), at least 1.
+    shuffle : bool, default=True
+        Whether "sgd" and "adam" visit the samples in a new random order each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the validation split and the order of the samples. With
+        the same int, scikit-learn's MLP draws the same numbers.
+    tol : float, default=1e-4
+        Improvement of the loss or of the validation score, at least 0, below which an epoch
+        counts as one without progress. For "lbfgs" the gradient's tolerance.
+    verbose : bool or int, default=False
+        Whether to print the loss after each epoch.
+    warm_start : bool, default=False
+        Whether fit goes on from the weights of the previous fit.
+    momentum : float, default=0.9
+        Momentum of "sgd", in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of "sgd" is Nesterov's.
+    early_stopping : bool, default=False
+        Whether "sgd" and "adam" hold out samples, stop when the accuracy no longer
+        improves on them, and keep the weights that were best.
+    validation_fraction : float, default=0.1
+        Share of the samples held out by early_stopping, in [0, 1).
+    beta_1, beta_2 : float, default=0.9 and 0.999
+        Decay of the first and second moments of "adam", in [0, 1).
+    epsilon : float, default=1e-8
+        Numerical stability of "adam", above 0.
+    n_iter_no_change : int or inf, default=10
+        Epochs without progress that are borne, at least 1; the next one stops the fit.
+    max_fun : int, default=15000
+        Most evaluations of the loss by "lbfgs", at least 1.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, in the order of the outputs.
+    loss_ : float
+        The loss of the last epoch: the mean over its mini-batches, penalty included.
+    best_loss_ : float or None
+        The least loss of an epoch; None with early_stopping. Not with "lbfgs".
+    loss_curve_ : list of float
+        The loss of each epoch. Not with "lbfgs".
+    validation_scores_ : list of float or None
+        Accuracy on the held-out samples after each epoch, with early_stopping.
+    best_validation_score_ : float or None
+        The best of them.
+    t_ : int
+        Samples seen by "sgd" or "adam".
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer, of X's dtype (float32 or float64). Arrays may be written into
+        or replaced; predict and partial_fit go on from them.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Intercepts of each layer; as for ``coefs_``.
+    n_features_in_ : int
+        Number of features of X in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+    n_layers_ : int
+        Number of layers, input and output included.
+    n_outputs_ : int
+        Number of outputs.
+    out_activation_ : str
+        Activation of the output layer: "softmax", or "logistic" for two classes
+        and for multilabel problems.
+
+    See Also
+    --------
+    MLPRegressor : Multi-layer perceptron regressor.
+
+    Notes
+    -----
+    float32 data are computed in float32 throughout, float64 data in float64, everything else
+    becomes float64. A C-contiguous X is read in place: fit makes no copy. A mini-batch whose
+    sample weights sum to 0 is skipped. Ctrl-C ends a fit with a warning and leaves the model
+    as far as it got.
+
+    ``set_callbacks`` takes callbacks of ``sklearn.callback`` where scikit-learn has them
+    (1.9 and later); each epoch is one task.
+
+    References
+    ----------
+    G. E. Hinton, "Connectionist learning procedures", Artificial Intelligence 40, 1989.
+
+    X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010.
+
+    D. P. Kingma, J. Ba, "Adam: A method for stochastic optimization", 2014, arXiv:1412.6980.
+
+    Examples
+    --------
+    >>> from cymlp import MLPClassifier
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
+    >>> clf = MLPClassifier(tol=1e-2, random_state=0).fit(X_train, y_train)
+    >>> clf.predict(X_test[:5])
+    array([2, 8, 2, 6, 6])
+    >>> clf.score(X_test, y_test) > 0.95
+    True
+    """
 
     def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
         X, y = validate_data(
@@ -48,7 +177,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.ascontiguousarray(self._label_binarizer.transform(y), dtype=bool)
 
     def _is_first_partial_fit(self, classes: Any) -> bool:
-        """Whether partial_fit learns the classes now; ValueError if they are not as they must be."""
+        """Whether partial_fit learns the classes now; ValueError where they do not fit."""
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -172,9 +301,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithms of the probabilities of the classes.
 
-        They are computed from the output layer's pre-activations, and so are finite also
-        where a probability rounds to 0.
-
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -183,17 +309,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         log_y_prob : ndarray of shape (n_samples, n_classes)
-            log(predict_proba(X)).
+            log(predict_proba(X)), -inf where a probability is 0.
 
         Raises
         ------
         NotFittedError, ValueError
             As in predict.
         """
-        Z = self._outputs(X, linked=False)
-        if self.out_activation_ == "softmax":
-            return log_softmax(Z, axis=1)
-        return log_expit(np.hstack([-Z, Z]) if Z.shape[1] == 1 else Z)
+        y_prob = self.predict_proba(X)
+        with np.errstate(divide="ignore"):
+            return np.log(y_prob, out=y_prob)
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """The output layer's pre-activations: log-odds, or softmax's arguments.

@@ -57,7 +57,7 @@ def fit_lbfgs(estimator: Any, network: Network, problem: Problem, task: FitTask)
     estimator.n_iter_ = 0
     task.begin_epoch()
     try:
-        with blas_threads(6 * chunk * layout.n_weights):
+        with blas_threads(chunk, 6 * chunk * layout.n_weights):
             result = minimize(
                 loss_and_gradient,
                 network.parameters.astype(np.float64),
@@ -89,8 +89,7 @@ def _warn_unless_converged(result: Any, n_iter: int, max_iter: int) -> None:
     )
     if n_iter == max_iter:
         message += (
-            "\nIncrease the number of iterations to improve the "
-            f"convergence (max_iter={max_iter})."
+            f"\nIncrease the number of iterations to improve the convergence (max_iter={max_iter})."
         )
     message += (
         "\nYou might also want to scale the data as shown in:\n"

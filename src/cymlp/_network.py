@@ -119,7 +119,7 @@ class Network:
         out = np.empty((n_rows, self.units[-1]), dtype=dtype)
         n_elements, chunk = _engine.workspace_elements(layout, samples, n_rows)
         work = np.empty(n_elements, dtype=dtype)
-        with blas_threads(2 * chunk * layout.n_weights):
+        with blas_threads(chunk, 2 * chunk * layout.n_weights):
             _engine.predict(layout, self.parameters, samples, rows, out, linked, work)
         return out
 
@@ -169,4 +169,3 @@ def _views(units: tuple[int, ...], parameters: NDArray[Any]) -> tuple[tuple, tup
     views = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
     n_layers = len(units) - 1
     return views[:n_layers], views[n_layers:]
-

@@ -17,7 +17,116 @@ _OUTPUT_ACTIVATIONS = {"squared_error": "identity", "poisson": "exp"}
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """DOC"""
+    """Multi-layer perceptron regressor.
+
+    A drop-in replacement for scikit-learn's :class:`~sklearn.neural_network.MLPRegressor`
+    with a compiled engine: the same parameters, the same fitted attributes and, from the
+    same ``random_state``, the same numbers to rounding.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}, default="squared_error"
+        Half the squared error, or half the Poisson deviance, which takes the exponential as
+        output activation and needs y >= 0.
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer, each at least 1; ``()`` makes a linear model.
+    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
+        Activation of the hidden layers: f(z) = z, 1 / (1 + exp(-z)), tanh(z) or max(0, z).
+    solver : {"lbfgs", "sgd", "adam"}, default="adam"
+        "adam" and "sgd" update the weights after each mini-batch, "lbfgs" (SciPy's) after
+        each pass over all samples. "lbfgs" often does best on small data.
+    alpha : float, default=0.0001
+        L2 penalty, at least 0: alpha / 2 times the sum of all squared weights, over the
+        number of samples (the sum of their weights) of the batch.
+    batch_size : int or "auto", default="auto"
+        Samples in a mini-batch, at least 1; "auto" is min(200, n_samples). Not used by
+        "lbfgs".
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        Schedule of "sgd": constant; learning_rate_init / (t + 1)^power_t after t samples,
+        epoch by epoch; or divided by 5 whenever progress stops, down to 1e-6.
+    learning_rate_init : float, default=0.001
+        Learning rate of "sgd" and "adam", above 0.
+    power_t : float, default=0.5
+        Exponent of "invscaling", at least 0.
+    max_iter : int, default=200
+        Most epochs ("sgd", "adam") or iterations ("lbfgs"), at least 1.
+    shuffle : bool, default=True
+        Whether "sgd" and "adam" visit the samples in a new random order each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, the validation split and the order of the samples. With
+        the same int, scikit-learn's MLP draws the same numbers.
+    tol : float, default=1e-4
+        Improvement of the loss or of the validation score, at least 0, below which an epoch
+        counts as one without progress. For "lbfgs" the gradient's tolerance.
+    verbose : bool or int, default=False
+        Whether to print the loss after each epoch.
+    warm_start : bool, default=False
+        Whether fit goes on from the weights of the previous fit.
+    momentum : float, default=0.9
+        Momentum of "sgd", in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether the momentum of "sgd" is Nesterov's.
+    early_stopping : bool, default=False
+        Whether "sgd" and "adam" hold out samples, stop when R^2 no longer
+        improves on them, and keep the weights that were best.
+    validation_fraction : float, default=0.1
+        Share of the samples held out by early_stopping, in [0, 1).
+    beta_1, beta_2 : float, default=0.9 and 0.999
+        Decay of the first and second moments of "adam", in [0, 1).
+    epsilon : float, default=1e-8
+        Numerical stability of "adam", above 0.
+    n_iter_no_change : int or inf, default=10
+        Epochs without progress that are borne, at least 1; the next one stops the fit.
+    max_fun : int, default=15000
+        Most evaluations of the loss by "lbfgs", at least 1.
+
+    Attributes
+    ----------
+    loss_ : float
+        The loss of the last epoch: the mean over its mini-batches, penalty included.
+    best_loss_ : float or None
+        The least loss of an epoch; None with early_stopping. Not with "lbfgs".
+    loss_curve_ : list of float
+        The loss of each epoch. Not with "lbfgs".
+    validation_scores_ : list of float or None
+        R^2 on the held-out samples after each epoch, with early_stopping.
+    best_validation_score_ : float or None
+        The best of them.
+    t_ : int
+        Samples seen by "sgd" or "adam".
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer, of X's dtype (float32 or float64). Arrays may be written into
+        or replaced; predict and partial_fit go on from them.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Intercepts of each layer; as for ``coefs_``.
+    n_features_in_ : int
+        Number of features of X in fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+    n_layers_ : int
+        Number of layers, input and output included.
+    n_outputs_ : int
+        Number of outputs.
+    out_activation_ : str
+        Activation of the output layer: "identity", or "exp" for Poisson.
+
+    See Also
+    --------
+    MLPClassifier : Multi-layer perceptron classifier, whose Notes and References hold here too.
+
+    Examples
+    --------
+    >>> from cymlp import MLPRegressor
+    >>> from sklearn.datasets import make_regression
+    >>> from sklearn.model_selection import train_test_split
+    >>> X, y = make_regression(n_samples=200, n_features=20, random_state=1)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=1)
+    >>> reg = MLPRegressor(solver="lbfgs", random_state=1, max_iter=500)
+    >>> reg.fit(X_train, y_train).score(X_test, y_test) > 0.9
+    True
+    """
 
     def __init__(
         self,
@@ -88,9 +197,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(
-                f"loss='poisson' requires y >= 0, but y has the value {y.min()}."
-            )
+            raise ValueError(f"loss='poisson' requires y >= 0, but y has the value {y.min()}.")
         return X, y
 
     def _encoded(

@@ -3,14 +3,15 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-# Flops of a step from which BLAS's own threads pay, measured by `python -m benchmarks threads`.
-_CROSSING = 100_000_000
+# From this size of a step on, BLAS's own threads pay: `python -m benchmarks threads` measures it.
+_CROSSING_FLOPS = 20_000_000
+_CROSSING_ROWS = 64
 
 
 class _Blas:
@@ -31,8 +32,8 @@ class _Blas:
         self._runs: dict[int, bool] = {}  # thread -> whether its run wants all threads
 
     @contextmanager
-    def threads(self, flops: float) -> Iterator[None]:
-        """Hold BLAS at one thread, or at all it has where a step of ``flops`` repays them."""
+    def threads(self, all_of_them: bool) -> Iterator[None]:
+        """Hold BLAS at one thread, or at all it has."""
         thread = threading.get_ident()
         if thread in self._runs:
             yield
@@ -42,7 +43,7 @@ class _Blas:
                 self._libraries = _scipy_blas()
             if not self._runs:
                 self._found = [library.get_num_threads() for library in self._libraries]
-            self._runs[thread] = flops >= _CROSSING
+            self._runs[thread] = all_of_them
             self._share()
         try:
             yield
@@ -77,13 +78,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_blas.after_fork)
 
 
-def blas_threads(flops: float) -> Any:
-    """Context in which SciPy's BLAS uses one thread, or all where ``flops`` a step repay them.
+def blas_threads(n_rows: int, flops: float) -> AbstractContextManager[None]:
+    """Context in which SciPy's BLAS uses one thread, or all where a step repays them.
 
     What it used before is restored at the end, also after an exception. Where several fits
-    run at once, in threads, each gets one. Nothing but speed depends on it.
+    run at once, in threads, each gets one. Only speed depends on it.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of X in a step.
+    flops : float
+        Floating-point operations of a step.
     """
-    return _blas.threads(flops)
+    return _blas.threads(n_rows >= _CROSSING_ROWS and flops >= _CROSSING_FLOPS)
 
 
 def blas_info() -> list[dict[str, Any]]:

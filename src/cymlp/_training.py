@@ -123,7 +123,7 @@ def fit_stochastic(
     )
     estimator.n_iter_ = 0
     try:
-        with blas_threads(6 * batch_size * layout.n_weights):
+        with blas_threads(batch_size, 6 * batch_size * layout.n_weights):
             for _ in range(1 if incremental else estimator.max_iter):
                 task.begin_epoch()
                 if estimator.shuffle:
@@ -161,7 +161,7 @@ def fit_stochastic(
 class _Watch:
     """Counts the epochs without progress; the estimator keeps the count between fits."""
 
-    best: NDArray[Any] | None = None   # parameters to return to at the end
+    best: NDArray[Any] | None = None  # parameters to return to at the end
 
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
@@ -254,9 +254,7 @@ def _checked_batch_size(batch_size: Any, n_samples: int) -> int:
     return min(int(batch_size), n_samples)
 
 
-def _shuffled(
-    order: NDArray[np.intp], random_state: np.random.RandomState
-) -> NDArray[np.intp]:
+def _shuffled(order: NDArray[np.intp], random_state: np.random.RandomState) -> NDArray[np.intp]:
     """``order`` permuted as ``sklearn.utils.shuffle`` does, which validates at length."""
     permutation = np.arange(len(order))
     random_state.shuffle(permutation)

@@ -66,7 +66,7 @@ cdef const floating *forward(
 
     Return A_0, whose rows are ``stride`` elements apart, or NULL where X is sparse.
     """
-    cdef Py_ssize_t l, d, h
+    cdef Py_ssize_t layer, d, h
     cdef const floating *X = NULL
     cdef const floating *A
     cdef floating *Z
@@ -75,21 +75,21 @@ cdef const floating *forward(
             samples, batch.rows, batch.first, batch.n, work + workspace_size(net, R), stride
         )
     A = X
-    for l in range(net.n_layers):
+    for layer in range(net.n_layers):
         if interrupted(poll):
             break
-        d, h = net.units[l], net.units[l + 1]
-        Z = Z_out if l + 1 == net.n_layers else work + R * net.A[l + 1]
+        d, h = net.units[layer], net.units[layer + 1]
+        Z = Z_out if layer + 1 == net.n_layers else work + R * net.A[layer + 1]
         if A == NULL:
-            multiply_sparse(samples, batch, parameters + net.W[l], h, Z)
+            multiply_sparse(samples, batch, parameters + net.W[layer], h, Z)
         else:
             gemm(
                 False, False, batch.n, h, d,
-                <floating>1, A, stride[0] if l == 0 else d, parameters + net.W[l], h,
+                <floating>1, A, stride[0] if layer == 0 else d, parameters + net.W[layer], h,
                 <floating>0, Z, h,
             )
-        add_bias(Z, parameters + net.b[l], batch.n, h)
-        if l + 1 < net.n_layers:
+        add_bias(Z, parameters + net.b[layer], batch.n, h)
+        if layer + 1 < net.n_layers:
             activate(net.activation, Z, batch.n * h)
         A = Z
     return X
@@ -107,34 +107,34 @@ cdef void backward(
     the gradient; with the parameters themselves it is gradient descent in place, each W_l
     having served the layer below before it changes.
     """
-    cdef Py_ssize_t l, d, h
+    cdef Py_ssize_t layer, d, h
     cdef floating *D = work + R * net.A[net.n_layers]
     cdef floating *D_below = work + R * net.n_units
     cdef floating *D_other = D_below + R * net.widest
     cdef floating *sums = work + workspace_size(net, R) - net.widest
     cdef const floating *A
-    for l in range(net.n_layers - 1, -1, -1):
+    for layer in range(net.n_layers - 1, -1, -1):
         if interrupted(poll):
             break
-        d, h = net.units[l], net.units[l + 1]
-        A = X if l == 0 else work + R * net.A[l]
-        if l > 0:
+        d, h = net.units[layer], net.units[layer + 1]
+        A = X if layer == 0 else work + R * net.A[layer]
+        if layer > 0:
             gemm(
                 False, True, batch.n, d, h,
-                <floating>1, D, h, parameters + net.W[l], h, <floating>0, D_below, d,
+                <floating>1, D, h, parameters + net.W[layer], h, <floating>0, D_below, d,
             )
         if A == NULL:
-            scale(out + net.W[l], d * h, keep_W)
-            multiply_sparse_transposed(samples, batch, step, D, h, out + net.W[l])
+            scale(out + net.W[layer], d * h, keep_W)
+            multiply_sparse_transposed(samples, batch, step, D, h, out + net.W[layer])
         else:
             gemm(
                 True, False, d, h, batch.n,
-                step, A, stride if l == 0 else d, D, h, keep_W, out + net.W[l], h,
+                step, A, stride if layer == 0 else d, D, h, keep_W, out + net.W[layer], h,
             )
         column_sums(D, batch.n, h, sums)
-        scale(out + net.b[l], h, keep_b)
-        add_scaled(out + net.b[l], step, sums, h)
-        if l > 0:
+        scale(out + net.b[layer], h, keep_b)
+        add_scaled(out + net.b[layer], step, sums, h)
+        if layer > 0:
             multiply_derivative(net.activation, A, D_below, batch.n * d)
             D, D_below, D_other = D_below, D_other, D_below
 
@@ -248,16 +248,16 @@ cdef inline Py_ssize_t workspace_size(Layout net, Py_ssize_t R) noexcept nogil:
     return R * (net.n_units + 2 * net.widest + k + 1) + net.widest
 
 
-cdef Py_ssize_t gathered_size(Samples samples) noexcept nogil:
-    """Elements of one gathered row of X."""
-    return 0 if samples.sparse else samples.n_features
+cdef Py_ssize_t elements_per_row(Layout net, Samples samples) noexcept nogil:
+    """Elements of a workspace for each row of a chunk, A_0 included where X is dense."""
+    return workspace_size(net, 1) - net.widest + (0 if samples.sparse else samples.n_features)
 
 
 cdef Py_ssize_t check(
     Layout net, Samples samples, Py_ssize_t n_parameters, Py_ssize_t n_work, Py_ssize_t itemsize
 ) except -1:
     """The rows R of a chunk that the workspace has room for, once everything fits together."""
-    cdef Py_ssize_t R = (n_work - net.widest) // (workspace_size(net, 1) - net.widest + gathered_size(samples))
+    cdef Py_ssize_t R = (n_work - net.widest) // elements_per_row(net, samples)
     if n_parameters != net.n_parameters or samples.n_features != net.units[0]:
         raise ValueError("The samples, the parameters and the layout do not fit together")
     if samples.itemsize != itemsize:
@@ -286,7 +286,7 @@ def workspace_elements(Layout net, Samples samples, Py_ssize_t n_rows):
     -------
     n_elements, chunk_rows : int
     """
-    cdef Py_ssize_t per_row = workspace_size(net, 1) - net.widest + gathered_size(samples)
+    cdef Py_ssize_t per_row = elements_per_row(net, samples)
     cdef Py_ssize_t R = max(MIN_CHUNK_ROWS, CHUNK_BYTES // (per_row * samples.itemsize))
     R = max(1, min(R, n_rows))
     return R * per_row + net.widest, R
@@ -337,7 +337,7 @@ def train(
         g = &gradient[0]
     elif update.n_states > 0 or batch_size > R:
         raise ValueError("Only plain SGD on batches of one chunk works without a gradient")
-    if state.shape[0] != update.n_states or (update.n_states and state.shape[1] != net.n_parameters):
+    if state.shape[0] != update.n_states or state.shape[1] != net.n_parameters:
         raise ValueError("The state does not fit the update rule and the parameters")
     if update.n_states:
         s = &state[0, 0]

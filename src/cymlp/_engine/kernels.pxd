@@ -24,7 +24,9 @@ cdef inline floating exp_(floating x) noexcept nogil:
     return expf(x) if floating is float else exp(x)
 
 
-cdef inline void add_bias(floating *Z, const floating *b, Py_ssize_t n, Py_ssize_t h) noexcept nogil:
+cdef inline void add_bias(
+    floating *Z, const floating *b, Py_ssize_t n, Py_ssize_t h
+) noexcept nogil:
     """Z (n, h) <- Z + b, b (h,) added to every row."""
     cdef Py_ssize_t i, j
     for i in range(n):
@@ -48,7 +50,9 @@ cdef inline void add_scaled(
         y[i] += factor * x[i]
 
 
-cdef inline void column_sums(const floating *D, Py_ssize_t n, Py_ssize_t h, floating *s) noexcept nogil:
+cdef inline void column_sums(
+    const floating *D, Py_ssize_t n, Py_ssize_t h, floating *s
+) noexcept nogil:
     """s (h,) <- sum of the rows of D (n, h)."""
     cdef Py_ssize_t i, j
     for j in range(h):

@@ -22,7 +22,9 @@ cdef class Samples:
     cdef Py_buffer weights       # (n_samples,), or without memory where all are 1
 
 
-cdef inline Py_ssize_t row_of(const Py_ssize_t *rows, Py_ssize_t first, Py_ssize_t i) noexcept nogil:
+cdef inline Py_ssize_t row_of(
+    const Py_ssize_t *rows, Py_ssize_t first, Py_ssize_t i
+) noexcept nogil:
     """The sample that is row i of the batch."""
     return first + i if rows == NULL else rows[i]
 

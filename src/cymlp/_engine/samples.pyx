@@ -22,7 +22,8 @@ cdef class Samples:
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
-        An ndarray may have any strides. The index arrays of a CSR matrix are int32 or int64, both alike.
+        An ndarray may have any strides. The index arrays of a CSR matrix are both int32 or
+        both int64.
     targets : ndarray of shape (n_samples, n_outputs), C-contiguous, default=None
         Of X's dtype, or bool or uint8 for the indicators of classes or labels.
     weights : ndarray of shape (n_samples,), C-contiguous, of X's dtype, default=None

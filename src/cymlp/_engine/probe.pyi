@@ -1,0 +1,22 @@
+from numpy import float32, float64
+from numpy.typing import NDArray
+
+from cymlp._engine.layout import Layout
+from cymlp._engine.updates import Update
+
+_Array = NDArray[float32] | NDArray[float64]
+
+def gemm(
+    transpose_a: bool,
+    transpose_b: bool,
+    alpha: float,
+    A: _Array,
+    B: _Array,
+    beta: float,
+    C: _Array,
+) -> None: ...
+def activate(net: Layout, Z: _Array) -> None: ...
+def multiply_derivative(net: Layout, A: _Array, D: _Array) -> None: ...
+def link(net: Layout, Z: _Array) -> None: ...
+def output_delta(net: Layout, Z: _Array, T: _Array, w: _Array) -> float: ...
+def apply(update: Update, w: _Array, g: _Array, state: _Array, penalty: float) -> None: ...
