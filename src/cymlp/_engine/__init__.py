@@ -1,5 +1,6 @@
 """The compiled engine: the one door through which Python reaches it."""
 
+from cymlp._engine import probe
 from cymlp._engine.engine import loss_gradient, predict, train, workspace_elements
 from cymlp._engine.layout import Layout
 from cymlp._engine.samples import Samples
@@ -15,6 +16,7 @@ __all__ = [
     "Update",
     "loss_gradient",
     "predict",
+    "probe",
     "train",
     "workspace_elements",
 ]

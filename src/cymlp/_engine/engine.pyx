@@ -270,10 +270,14 @@ cdef Py_ssize_t check(
 cdef Batch batch_of(Samples samples, const Py_ssize_t[::1] order) except *:
     """The samples that ``order`` lists, or all of them as they come where it is None."""
     cdef Batch batch
+    cdef Py_ssize_t i
     batch.rows, batch.first, batch.n = NULL, 0, samples.n_samples
     if order is not None:
         batch.n = order.shape[0]
         batch.rows = &order[0] if batch.n > 0 else NULL
+        for i in range(batch.n):
+            if not 0 <= order[i] < samples.n_samples:
+                raise IndexError(f"order[{i}] is {order[i]}, not one of {samples.n_samples} samples")
     return batch
 
 

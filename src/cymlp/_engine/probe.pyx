@@ -8,8 +8,8 @@ from cymlp._engine.updates cimport Update
 
 
 def gemm(
-    bint transpose_a, bint transpose_b, floating alpha, const floating[:, ::1] A,
-    const floating[:, ::1] B, floating beta, floating[:, ::1] C,
+    bint transpose_a, bint transpose_b, double alpha, const floating[:, ::1] A,
+    const floating[:, ::1] B, double beta, floating[:, ::1] C,
 ):
     """C (m, n) <- alpha op(A) (m, k) op(B) (k, n) + beta C."""
     cdef Py_ssize_t k = A.shape[0] if transpose_a else A.shape[1]
@@ -20,8 +20,8 @@ def gemm(
     ):
         raise ValueError("The shapes of A, B and C do not agree")
     _gemm(
-        transpose_a, transpose_b, C.shape[0], C.shape[1], k, alpha, &A[0, 0], A.shape[1],
-        &B[0, 0], B.shape[1], beta, &C[0, 0], C.shape[1],
+        transpose_a, transpose_b, C.shape[0], C.shape[1], k, <floating>alpha, &A[0, 0],
+        A.shape[1], &B[0, 0], B.shape[1], <floating>beta, &C[0, 0], C.shape[1],
     )
 
 

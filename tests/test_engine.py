@@ -1,0 +1,394 @@
+"""The engine against finite differences and against the plain NumPy network."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array, csr_matrix
+
+from cymlp import _engine
+from reference import ACTIVATIONS, LINKS, ReferenceNetwork, ReferenceUpdate, targets_for
+
+DTYPES = [np.float32, np.float64]
+HIDDEN = [(), (5,), (4, 6), (5, 3, 4)]
+
+
+class Case:
+    """A small problem: a reference network with samples, targets and weights."""
+
+    def __init__(self, hidden=(5,), activation="tanh", output="softmax", n=23, k=3, seed=0):
+        rng = np.random.default_rng(seed)
+        self.units = (7, *hidden, k)
+        self.reference = ReferenceNetwork(self.units, activation, output, rng)
+        self.X = rng.standard_normal((n, 7)) * (rng.random((n, 7)) < 0.6)
+        self.T = targets_for(output, n, k, rng)
+        self.w = rng.uniform(0.1, 2, n)
+        self.layout = _engine.Layout(self.units, activation, output)
+
+    def samples(self, X=None, dtype=np.float64, weighted=True):
+        X = self.X.astype(dtype) if X is None else X
+        return _engine.Samples(X, self.T.astype(dtype), self.w.astype(dtype) if weighted else None)
+
+    def work(self, samples, n_rows, dtype=np.float64):
+        return np.empty(_engine.workspace_elements(self.layout, samples, n_rows)[0], dtype=dtype)
+
+    def loss_gradient(self, samples, alpha, dtype=np.float64, parameters=None, work=None):
+        parameters = self.reference.flat if parameters is None else parameters
+        gradient = np.full(parameters.size, np.nan, dtype=dtype)
+        work = self.work(samples, len(self.X), dtype) if work is None else work
+        loss = _engine.loss_gradient(
+            self.layout, parameters.astype(dtype), gradient, samples, alpha, work
+        )
+        return loss, gradient
+
+    def train(self, update, samples, batch_size, *, order=None, dtype=np.float64, in_place=False):
+        """Parameters after one run, the loss it returned and the state it left."""
+        parameters = self.reference.flat.astype(dtype)
+        gradient = None if in_place else np.full_like(parameters, np.nan)
+        state = np.zeros((update.n_states, parameters.size), dtype=dtype)
+        loss = _engine.train(
+            self.layout, update, parameters, gradient, state, samples, order, batch_size,
+            self.work(samples, batch_size, dtype),
+        )  # fmt: skip
+        return parameters, loss, state
+
+    def outputs(self, samples, n_rows, *, order=None, linked=True, dtype=np.float64):
+        out = np.full((n_rows, self.units[-1]), np.nan, dtype=dtype)
+        parameters = self.reference.flat.astype(dtype)
+        work = self.work(samples, n_rows, dtype)
+        _engine.predict(self.layout, parameters, samples, order, out, linked, work)
+        return out
+
+
+@pytest.mark.parametrize("output", LINKS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", HIDDEN, ids=len)
+def test_gradient_against_central_differences(hidden, activation, output):
+    """Relative error below 1e-6, weights and penalty included.
+
+    The loss of the engine itself is differentiated; for the squared error, whose reported
+    loss is the mean over the outputs, there is one output.
+    """
+    case = Case(hidden, activation, output, k=1 if output == "identity" else 3)
+    samples = case.samples()
+    parameters = case.reference.flat
+    _, gradient = case.loss_gradient(samples, 0.3)
+    numerical = np.empty_like(gradient)
+    step = 1e-6
+    for i in range(parameters.size):
+        ends = []
+        for sign in (1, -1):
+            moved = parameters.copy()
+            moved[i] += sign * step
+            ends.append(case.loss_gradient(samples, 0.3, parameters=moved)[0])
+        numerical[i] = (ends[0] - ends[1]) / (2 * step)
+    assert np.linalg.norm(gradient - numerical) < 1e-6 * np.linalg.norm(numerical)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("output", LINKS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", HIDDEN, ids=len)
+def test_loss_and_gradient_against_reference(hidden, activation, output, weighted):
+    case = Case(hidden, activation, output)
+    w = case.w if weighted else np.ones_like(case.w)
+    loss, gradient = case.loss_gradient(case.samples(weighted=weighted), 0.3)
+    assert_allclose(gradient, case.reference.gradient(case.X, case.T, w, 0.3), rtol=1e-10)
+    if output != "identity":
+        assert_allclose(loss, case.reference.loss(case.X, case.T, w, 0.3), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("output", LINKS)
+@pytest.mark.parametrize("hidden", HIDDEN, ids=len)
+def test_predict(hidden, output, linked, dtype):
+    case = Case(hidden, "logistic", output)
+    pre, post = case.reference.forward(case.X)
+    out = case.outputs(case.samples(dtype=dtype), len(case.X), linked=linked, dtype=dtype)
+    assert_allclose(out, post[-1] if linked else pre[-1], rtol=1e-4 if dtype == np.float32 else 1e-12)
+
+
+def reference_training(case, rule, batches, alpha, rate, weighted=True, **settings):
+    """Parameters and mean loss after a step on each batch of row indices."""
+    network, update = case.reference, ReferenceUpdate(rule, rate, **settings)
+    w = case.w if weighted else np.ones_like(case.w)
+    total = 0.0
+    for rows in batches:
+        X, T, weights = case.X[rows], case.T[rows], w[rows]
+        total += len(rows) * network.loss(X, T, weights, alpha)
+        network.flat = update(network.flat, network.gradient(X, T, weights, alpha))
+    return network.flat, total / sum(len(rows) for rows in batches)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("hidden", HIDDEN, ids=len)
+@pytest.mark.parametrize("rule", ["sgd", "momentum", "nesterov", "adam"])
+def test_training_against_reference(rule, hidden, weighted, shuffled):
+    """Several steps of every rule, with a penalty and a last short mini-batch."""
+    case = Case(hidden)
+    settings = {"momentum": 0.8} if rule in ("momentum", "nesterov") else {}
+    if rule == "adam":
+        settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6}
+    order = np.random.default_rng(1).permutation(23) if shuffled else None
+    update = _engine.Update(rule, learning_rate=0.1, alpha=0.2, **settings)
+    parameters, loss, _ = case.train(update, case.samples(weighted=weighted), 6, order=order)
+    rows = np.arange(23) if order is None else order
+    batches = [rows[start : start + 6] for start in range(0, 23, 6)]
+    expected, expected_loss = reference_training(
+        case, rule, batches, 0.2, 0.1, weighted, **settings
+    )
+    assert update.n_updates == len(batches)
+    assert_allclose(parameters, expected, rtol=1e-9, atol=1e-12)
+    assert_allclose(loss, expected_loss, rtol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 23])
+@pytest.mark.parametrize("hidden", HIDDEN, ids=len)
+def test_sgd_in_place_equals_gradient_then_update(hidden, batch_size):
+    results = [
+        Case(hidden).train(
+            _engine.Update("sgd", learning_rate=0.1, alpha=0.2),
+            Case(hidden).samples(),
+            batch_size,
+            in_place=in_place,
+        )
+        for in_place in (True, False)
+    ]
+    assert_allclose(results[0][0], results[1][0], rtol=1e-12, atol=1e-14)
+    assert_allclose(results[0][1], results[1][1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", ["sgd", "adam"])
+def test_float32_follows_float64(rule, dtype):
+    case = Case((5, 4))
+    parameters, loss, _ = case.train(
+        _engine.Update(rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6),
+        case.samples(dtype=dtype), 5, dtype=dtype, in_place=rule == "sgd",
+    )  # fmt: skip
+    exact, exact_loss, _ = case.train(
+        _engine.Update(rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6),
+        case.samples(), 5,
+    )  # fmt: skip
+    assert parameters.dtype == dtype
+    assert_allclose(parameters, exact, rtol=1e-3, atol=1e-5)
+    assert_allclose(loss, exact_loss, rtol=1e-5)
+
+
+def strided_forms(X):
+    """The same numbers in every memory layout."""
+    wide = np.zeros((X.shape[0], 2 * X.shape[1]), dtype=X.dtype)
+    wide[:, ::2] = X
+    tall = np.zeros((3 * X.shape[0], X.shape[1]), dtype=X.dtype)
+    tall[::3] = X
+    padded = np.zeros((X.shape[0], X.shape[1] + 3), dtype=X.dtype)
+    padded[:, :-3] = X
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    return {
+        "F-ordered": np.asfortranarray(X),
+        "every second column": wide[:, ::2],
+        "every third row": tall[::3],
+        "reversed rows": X[::-1].copy()[::-1],
+        "reversed columns": X[:, ::-1].copy()[:, ::-1],
+        "padded rows": padded[:, :-3],
+        "read-only": read_only,
+    }
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("form", list(strided_forms(np.ones((1, 1)))))
+def test_memory_layouts_of_X(form, shuffled, dtype):
+    case = Case()
+    X = case.X.astype(dtype)
+    order = np.random.default_rng(1).permutation(len(X)) if shuffled else None
+    results = []
+    for form_of_X in (X, strided_forms(X)[form]):
+        update = _engine.Update("sgd", learning_rate=0.1, alpha=0.0)
+        samples = case.samples(form_of_X, dtype)
+        results.append(case.train(update, samples, 5, order=order, dtype=dtype)[0])
+        results.append(case.outputs(samples, len(X), order=order, dtype=dtype))
+    assert_allclose(results[2], results[0], rtol=1e-4 if dtype == np.float32 else 1e-12)
+    assert_allclose(results[3], results[1], rtol=1e-4 if dtype == np.float32 else 1e-12)
+
+
+def test_broadcast_and_single_column_X():
+    """Strides of 0, and the stride of a length-1 axis, which means nothing."""
+    case = Case((), output="identity", k=1)
+    constant = np.broadcast_to(np.arange(7.0), (23, 7))
+    assert_array_equal(
+        case.outputs(case.samples(constant), 23), case.outputs(case.samples(constant.copy()), 23)
+    )
+    layout = _engine.Layout((1, 2), "relu", "identity")
+    column = np.arange(12.0).reshape(6, 2)[:, 1:]
+    parameters = np.array([2.0, 3.0, 0.5, -0.5])
+    out = np.empty((6, 2))
+    samples = _engine.Samples(column)
+    work = np.empty(_engine.workspace_elements(layout, samples, 6)[0])
+    _engine.predict(layout, parameters, samples, None, out, True, work)
+    assert_allclose(out, column * [2, 3] + [0.5, -0.5])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("index_dtype", [np.int32, np.int64])
+@pytest.mark.parametrize("container", [csr_matrix, csr_array])
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("hidden", HIDDEN, ids=len)
+def test_sparse_equals_dense(hidden, shuffled, container, index_dtype, dtype):
+    case = Case(hidden)
+    rtol = 1e-4 if dtype == np.float32 else 1e-11
+    sparse = container(case.X.astype(dtype))
+    sparse.indices = sparse.indices.astype(index_dtype)
+    sparse.indptr = sparse.indptr.astype(index_dtype)
+    order = np.random.default_rng(1).permutation(len(case.X)) if shuffled else None
+    for in_place in (False, True):
+        results = []
+        for X in (sparse, case.X.astype(dtype)):
+            update = _engine.Update("sgd", learning_rate=0.1, alpha=0.2)
+            samples = case.samples(X, dtype)
+            results.append(
+                case.train(update, samples, 5, order=order, dtype=dtype, in_place=in_place)[0]
+            )
+            results.append(case.outputs(samples, len(case.X), order=order, dtype=dtype))
+        assert_allclose(results[0], results[2], rtol=rtol, atol=rtol)
+        assert_allclose(results[1], results[3], rtol=rtol)
+
+
+def test_sparse_with_repeated_and_unsorted_entries():
+    """A CSR matrix need not be in canonical form: repeated entries add up."""
+    X = csr_array(
+        (np.array([1.0, 2.0, 4.0, 8.0]), np.array([3, 0, 3, 6]), np.array([0, 3, 4])), shape=(2, 7)
+    )
+    case = Case()
+    expected = case.reference.forward(X.toarray())[1][-1]
+    samples = _engine.Samples(X)
+    assert_allclose(case.outputs(samples, 2), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_chunks_do_not_show(sparse):
+    """A workspace for fewer rows than a batch gives the same gradient and the same outputs."""
+    case = Case((5, 4))
+    samples = case.samples(csr_array(case.X) if sparse else None)
+    whole = case.loss_gradient(samples, 0.3)
+    for n_rows in (1, 4, 10):
+        work = case.work(samples, n_rows)
+        parts = case.loss_gradient(samples, 0.3, work=work)
+        assert_allclose(parts[0], whole[0], rtol=1e-13)
+        assert_allclose(parts[1], whole[1], rtol=1e-9, atol=1e-14)
+        out = np.empty((23, 3))
+        _engine.predict(case.layout, case.reference.flat, samples, None, out, True, work)
+        assert_allclose(out, case.outputs(samples, 23), rtol=1e-13)
+
+
+def test_workspace_is_bounded():
+    """However many rows a batch has; and it never has more rows than the batch."""
+    layout = _engine.Layout((784, 100, 10), "relu", "softmax")
+    samples = _engine.Samples(np.empty((10, 784), dtype=np.float32))
+    for n_rows in (1, 10, 1_000, 1_000_000_000):
+        n_elements, chunk = _engine.workspace_elements(layout, samples, n_rows)
+        assert 4 * n_elements < 8_000_000
+        assert 1 <= chunk <= n_rows
+
+
+def test_batches_without_weight_are_skipped():
+    case = Case()
+    case.w[:6] = 0
+    update = _engine.Update("adam", learning_rate=0.1, alpha=0.2, beta_1=0.9, beta_2=0.99)
+    parameters, loss, _ = case.train(update, case.samples(), 6)
+    batches = [np.arange(start, min(start + 6, 23)) for start in range(6, 23, 6)]
+    expected, expected_loss = reference_training(
+        case, "adam", batches, 0.2, 0.1, beta_1=0.9, beta_2=0.99, epsilon=0
+    )
+    assert update.n_updates == 3
+    assert_allclose(parameters, expected, rtol=1e-9)
+    assert_allclose(loss, expected_loss, rtol=1e-12)
+
+
+def test_bool_targets():
+    case = Case()
+    indicator = _engine.Samples(case.X, case.T.astype(bool), case.w)
+    assert case.loss_gradient(indicator, 0.1)[0] == case.loss_gradient(case.samples(), 0.1)[0]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_nothing_is_allocated_in_a_run(sparse):
+    """A run of many mini-batches takes no more memory than a run of one."""
+    case = Case(n=2000)
+    samples = case.samples(csr_array(case.X) if sparse else None)
+    order = np.random.default_rng(1).permutation(2000)
+    update = _engine.Update("adam", learning_rate=0.1, alpha=0.2, beta_1=0.9, beta_2=0.99)
+    parameters = case.reference.flat
+    gradient = np.empty_like(parameters)
+    state = np.zeros((2, parameters.size))
+    work = case.work(samples, 2)
+
+    def peak(n_rows):
+        tracemalloc.start()
+        _engine.train(
+            case.layout, update, parameters, gradient, state, samples, order[:n_rows], 2, work
+        )
+        result = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return result
+
+    peak(2)
+    assert peak(2000) <= peak(2) + 256
+
+
+class TestMisuse:
+    """What does not fit together is refused before a pointer is followed."""
+
+    def test_dtypes(self):
+        case = Case()
+        with pytest.raises(TypeError, match="one dtype"):
+            case.outputs(case.samples(dtype=np.float32), 23)
+        with pytest.raises(TypeError, match="targets"):
+            _engine.Samples(case.X, case.T.astype(np.float32))
+        with pytest.raises(TypeError, match="X must have"):
+            _engine.Samples(np.ones((2, 2), dtype=int))
+
+    def test_shapes(self):
+        case = Case()
+        samples = case.samples()
+        work = case.work(samples, 23)
+        short = np.ones(3)
+        with pytest.raises(ValueError, match="do not fit together"):
+            _engine.loss_gradient(case.layout, short, short, samples, 0.0, work)
+        with pytest.raises(ValueError, match="no room"):
+            case.loss_gradient(samples, 0.0, work=np.empty(8))
+        with pytest.raises(ValueError, match="gradient"):
+            _engine.loss_gradient(case.layout, case.reference.flat, short, samples, 0.0, work)
+        with pytest.raises(ValueError, match="output"):
+            case.outputs(samples, 22)
+        with pytest.raises(ValueError, match="targets has"):
+            _engine.Samples(case.X, case.T[:-1])
+        with pytest.raises(ValueError, match="weights has"):
+            _engine.Samples(case.X, case.T, case.w[:-1])
+
+    def test_order_is_checked(self):
+        case = Case()
+        for wrong in (23, -1):
+            with pytest.raises(IndexError, match="order"):
+                case.outputs(case.samples(), 1, order=np.array([wrong]))
+
+    def test_in_place_only_for_plain_sgd(self):
+        case = Case()
+        update = _engine.Update("momentum", learning_rate=0.1, alpha=0, momentum=0.9)
+        with pytest.raises(ValueError, match="plain SGD"):
+            case.train(update, case.samples(), 5, in_place=True)
+
+    def test_state_must_fit_the_rule(self):
+        case = Case()
+        parameters = case.reference.flat
+        update = _engine.Update("adam", learning_rate=0.1, alpha=0)
+        with pytest.raises(ValueError, match="state"):
+            _engine.train(
+                case.layout, update, parameters, np.empty_like(parameters),
+                np.zeros((1, parameters.size)), case.samples(), None, 5,
+                case.work(case.samples(), 5),
+            )  # fmt: skip

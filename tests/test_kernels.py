@@ -1,0 +1,169 @@
+"""The engine's kernels, one by one, against NumPy and SciPy."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
+from scipy.special import softmax as scipy_softmax
+
+from cymlp._engine import Layout, Update, probe
+from reference import ACTIVATIONS, LINKS, LOSSES, ReferenceUpdate, targets_for
+
+DTYPES = [np.float32, np.float64]
+RTOL = {np.float32: 1e-5, np.float64: 1e-13}
+
+
+def layout(activation="relu", output="identity"):
+    return Layout((1, 1, 1), activation, output)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("m, n, k", [(1, 1, 1), (1, 7, 3), (5, 1, 9), (17, 13, 31), (64, 33, 65)])
+@pytest.mark.parametrize("alpha, beta", [(1.0, 0.0), (-0.3, 1.0), (2.0, 0.5)])
+def test_gemm(dtype, transpose_a, transpose_b, m, n, k, alpha, beta):
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
+    B = rng.standard_normal((n, k) if transpose_b else (k, n)).astype(dtype)
+    C = rng.standard_normal((m, n)).astype(dtype)
+    product = (A.T if transpose_a else A) @ (B.T if transpose_b else B)
+    expected = alpha * product + beta * C
+    if beta == 0:
+        C[...] = np.nan  # what stands there must not matter
+    probe.gemm(transpose_a, transpose_b, alpha, A, B, beta, C)
+    assert_allclose(C, expected, rtol=RTOL[dtype], atol=10 * RTOL[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (7, 33)])
+def test_activation_and_derivative(dtype, activation, shape):
+    f, df = ACTIVATIONS[activation]
+    rng = np.random.default_rng(0)
+    Z = (3 * rng.standard_normal(shape)).astype(dtype)
+    D = rng.standard_normal(shape).astype(dtype)
+    A = Z.copy()
+    probe.activate(layout(activation), A)
+    assert_allclose(A, f(Z.astype(np.float64)), rtol=RTOL[dtype], atol=RTOL[dtype])
+    expected = D * df(Z.astype(np.float64))
+    probe.multiply_derivative(layout(activation), A, D)
+    assert_allclose(D, expected, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ["logistic", "tanh", "relu"])
+def test_activation_at_the_ends(dtype, activation):
+    Z = np.array([[-np.inf, -1e30, -1e4, 0.0, 1e4, 1e30, np.inf, np.nan]], dtype=dtype)
+    ends = {
+        "logistic": [0, 0, 0, 0.5, 1, 1, 1, np.nan],
+        "tanh": [-1, -1, -1, 0, 1, 1, 1, np.nan],
+        "relu": [0, 0, 0, 0, dtype(1e4), dtype(1e30), np.inf, np.nan],
+    }
+    probe.activate(layout(activation), Z)
+    assert_array_equal(Z[0], np.array(ends[activation], dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("output", LINKS)
+def test_link(dtype, output):
+    Z = np.random.default_rng(0).standard_normal((6, 4)).astype(dtype)
+    expected = LINKS[output](Z.astype(np.float64))
+    probe.link(layout(output=output), Z)
+    assert_allclose(Z, expected, rtol=RTOL[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("output", LINKS)
+def test_loss_and_delta(dtype, k, output):
+    rng = np.random.default_rng(0)
+    n = 9
+    Z = rng.standard_normal((n, k)).astype(dtype)
+    T = targets_for(output, n, k, rng).astype(dtype)
+    w = rng.uniform(0, 2, n).astype(dtype)
+    outputs = LINKS[output](Z.astype(np.float64))
+    losses = LOSSES[output](outputs, T)
+    if output == "identity":
+        losses = losses / k
+    loss = probe.output_delta(layout(output=output), Z, T, w)
+    assert_allclose(loss, w @ losses, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
+    assert_allclose(Z, w[:, None] * (outputs - T), rtol=1e-4, atol=10 * RTOL[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [1e4, 1e6, 1e30])
+@pytest.mark.parametrize("output", ["logistic", "softmax"])
+def test_log_losses_do_not_overflow(dtype, output, size):
+    """Sure and right costs nothing, sure and wrong costs -log of the dtype's epsilon."""
+    epsilon = float(np.finfo(dtype).eps)
+    Z = np.array([[size, -size], [-size, size]], dtype=dtype)
+    T = np.array([[1, 0], [1, 0]], dtype=dtype)
+    w = np.array([1, 0], dtype=dtype)
+    right = probe.output_delta(layout(output=output), Z.copy(), T, w)
+    wrong = probe.output_delta(layout(output=output), Z, T, w[::-1].copy())
+    n_terms = {"logistic": 2, "softmax": 1}[output]
+    assert_allclose(right, 0, atol=3 * epsilon)
+    assert_allclose(wrong, -n_terms * np.log(epsilon), rtol=1e-6)
+    assert_array_equal(Z, [[0, 0], [-1, 1]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_poisson_far_out_gives_no_nan(dtype):
+    """exp underflows to 0 on the one side, and may overflow to inf on the other."""
+    net = layout(output="exp")
+    w = np.ones(1, dtype=dtype)
+    for t in (0.0, 3.0):
+        T = np.array([[t]], dtype=dtype)
+        Z = np.array([[-1e4]], dtype=dtype)
+        loss = probe.output_delta(net, Z, T, w)
+        assert_allclose(loss, t * np.log(t) + 1e4 * t - t if t else 0, rtol=1e-6)
+        assert Z[0, 0] == -t
+        Z = np.array([[1e4]], dtype=dtype)
+        assert probe.output_delta(net, Z, T, w) == np.inf
+        assert Z[0, 0] == np.inf
+
+
+@pytest.mark.parametrize("output", LINKS)
+def test_nan_is_not_hidden(output):
+    Z = np.array([[np.nan, 1.0]])
+    T = np.array([[1.0, 0.0]])
+    assert np.isnan(probe.output_delta(layout(output=output), Z, T, np.ones(1)))
+    assert np.isnan(Z[0, 0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", ["sgd", "momentum", "nesterov", "adam"])
+def test_update_rules(dtype, rule):
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal(37).astype(dtype)
+    settings = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6} if rule == "adam" else {}
+    if rule in ("momentum", "nesterov"):
+        settings = {"momentum": 0.7}
+    update = Update(rule, learning_rate=0.1, alpha=0.0, **settings)
+    reference = ReferenceUpdate(rule, 0.1, **settings)
+    state = np.zeros((update.n_states, w.size), dtype=dtype)
+    expected = w.astype(np.float64)
+    for _ in range(5):
+        g = rng.standard_normal(w.size).astype(dtype)
+        expected = reference(expected, g + 0.03 * expected)
+        probe.apply(update, w, g, state, 0.03)
+    assert update.n_updates == 5
+    assert_allclose(w, expected, rtol=100 * RTOL[dtype], atol=10 * RTOL[dtype])
+
+
+def test_shapes_are_checked():
+    square, flat = np.ones((2, 2)), np.ones(2)
+    with pytest.raises(ValueError, match="do not agree"):
+        probe.gemm(False, False, 1.0, np.ones((2, 3)), square, 0.0, square)
+    with pytest.raises(ValueError, match="do not agree"):
+        probe.output_delta(layout(), square, np.ones((3, 2)), flat)
+    with pytest.raises(ValueError, match="do not agree"):
+        probe.apply(Update("adam", learning_rate=1, alpha=0), flat, flat, np.ones((1, 2)), 0.0)
+
+
+def test_reference_is_right():
+    """The reference's own functions against SciPy's."""
+    Z = np.random.default_rng(0).standard_normal((5, 3))
+    assert_allclose(LINKS["softmax"](Z), scipy_softmax(Z, axis=1))
+    assert_allclose(LINKS["logistic"](Z), expit(Z))
