@@ -107,7 +107,9 @@ def test_predict(hidden, output, linked, dtype):
     case = Case(hidden, "logistic", output)
     pre, post = case.reference.forward(case.X)
     out = case.outputs(case.samples(dtype=dtype), len(case.X), linked=linked, dtype=dtype)
-    assert_allclose(out, post[-1] if linked else pre[-1], rtol=1e-4 if dtype == np.float32 else 1e-12)
+    assert_allclose(
+        out, post[-1] if linked else pre[-1], rtol=1e-4 if dtype == np.float32 else 1e-12
+    )
 
 
 def reference_training(case, rule, batches, alpha, rate, weighted=True, **settings):

@@ -317,7 +317,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _outputs(self, X: Any, linked: bool = True) -> NDArray[Any]:
         """The network's outputs (n_samples, n_outputs) for X, output activation applied or not.
 
-        Computed, like NumPy does, in the wider of X's and the weights' dtypes. An X that
+        Computed in the dtype that NumPy gives the product of X and the weights. An X that
         must be converted is so a slice of rows at a time.
         """
         check_is_fitted(self)
@@ -327,8 +327,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             raise ValueError(
                 f"X has {X.shape[1]} features, but coefs_[0] has {network.units[0]} rows."
             )
-        X_dtype = X.dtype if X.dtype in _FLOATS else np.float64
-        network = network.astype(np.result_type(X_dtype, network.parameters.dtype))
+        dtype = np.result_type(X.dtype, network.parameters.dtype)
+        network = network.astype(dtype if dtype in _FLOATS else np.float64)
         n_rows = X.shape[0]
         if X.dtype != network.parameters.dtype:
             n_rows = max(1, _CONVERTED_BYTES // (8 * X.shape[1]))

@@ -91,7 +91,6 @@ class SGD(Optimizer):
         super().end_epoch(update, t)
         if self.schedule == "invscaling":
             self.learning_rate = float(self.learning_rate_init) / (t + 1) ** self.power_t
-            update.learning_rate = self.learning_rate
 
     def stops(self, message: str, verbose: bool) -> bool:
         if self.schedule != "adaptive":

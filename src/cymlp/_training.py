@@ -128,6 +128,7 @@ def fit_stochastic(
                 task.begin_epoch()
                 if estimator.shuffle:
                     order = _shuffled(order, random_state)
+                update.learning_rate = optimizer.learning_rate
                 estimator.loss_ = _engine.train(
                     layout, update, network.parameters, gradient, optimizer.state,
                     samples, order, batch_size, work,
