@@ -4,6 +4,8 @@ It is written from the formulas, one sample set at a time, with nothing in commo
 engine but its conventions.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 ACTIVATIONS = {
@@ -49,7 +51,7 @@ class ReferenceNetwork:
 
     def __init__(self, units, activation, output, rng, scale=0.5):
         self.activation, self.output = activation, output
-        pairs = list(zip(units[:-1], units[1:], strict=True))
+        pairs = list(pairwise(units))
         self.W = [scale * rng.standard_normal(pair) for pair in pairs]
         self.b = [scale * rng.standard_normal(h) for _, h in pairs]
 
