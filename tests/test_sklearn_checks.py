@@ -27,7 +27,7 @@ ESTIMATORS = [
     MLPClassifier(**LBFGS, hidden_layer_sizes=()),
     MLPRegressor(**ADAM),
     MLPRegressor(**ADAM, **DEEP),
-    MLPRegressor(**SGD).set_params(learning_rate_init=0.003),
+    MLPRegressor(solver="sgd", max_iter=500),
     MLPRegressor(**SGD, **DEEP),
     MLPRegressor(**LBFGS),
     MLPRegressor(**LBFGS, **DEEP),
