@@ -239,7 +239,9 @@ def test_broken_sparse_matrix(attribute, value):
 
 def test_other_sparse_formats_are_converted():
     estimator = MLPClassifier(max_iter=1, random_state=0).fit(coo_matrix(X), y)
-    assert_array_equal(estimator.predict_proba(coo_matrix(X)), estimator.predict_proba(csr_matrix(X)))
+    assert_array_equal(
+        estimator.predict_proba(coo_matrix(X)), estimator.predict_proba(csr_matrix(X))
+    )
 
 
 class TestPartialFitClasses:

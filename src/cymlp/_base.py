@@ -185,7 +185,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             problem = self._problem(X, y, sample_weight, first_pass, incremental, classes)
             network = self._begin(problem, first_pass, incremental, random_state)
             split = self._split(problem, random_state)
-        except Exception:
+        except BaseException:  # Ctrl-C too
             self._return_to(before)
             raise
         if self.solver == "lbfgs":
@@ -262,8 +262,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self._continue_history()
         optimizer = vars(self).pop("_optimizer", None)
         if self.solver != "lbfgs":
-            goes_on = incremental and optimizer is not None and optimizer.fits(network.parameters)
-            self._optimizer = optimizer if goes_on else self._new_optimizer(network)
+            if not (
+                incremental
+                and optimizer is not None
+                and optimizer.can_go_on_with(network.parameters)
+            ):
+                optimizer = self._new_optimizer(network)
+            self._optimizer = optimizer
         return network
 
     def _continue_history(self) -> None:

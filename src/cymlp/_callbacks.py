@@ -51,8 +51,8 @@ class FitTask:
         return task
 
     def begin_epoch(self) -> None:
-        """Tell the callbacks that an epoch begins."""
-        if self._root is not None:
+        """Tell the callbacks that an epoch begins, unless one is under way."""
+        if self._root is not None and self._epoch is None:
             self._epoch = self._root.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 

@@ -38,6 +38,7 @@ def fit_lbfgs(estimator: Any, network: Network, problem: Problem, task: FitTask)
     gradient = np.empty_like(network.parameters)
 
     def loss_and_gradient(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        task.begin_epoch()
         loss = _engine.loss_gradient(
             layout, w.astype(dtype, copy=False), gradient, samples, estimator.alpha, work
         )
@@ -52,10 +53,8 @@ def fit_lbfgs(estimator: Any, network: Network, problem: Problem, task: FitTask)
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         if task.end_epoch(estimator._fitted_copies):
             raise StopIteration
-        task.begin_epoch()
 
     estimator.n_iter_ = 0
-    task.begin_epoch()
     try:
         with blas_threads(chunk, 6 * chunk * layout.n_weights):
             result = minimize(

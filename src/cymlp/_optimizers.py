@@ -49,9 +49,13 @@ class Optimizer:
             **self.settings,
         )
 
-    def fits(self, parameters: NDArray[Any]) -> bool:
-        """Whether the state is of these parameters' size and dtype."""
-        return self.state.shape[1] == parameters.size and self.state.dtype == parameters.dtype
+    def can_go_on_with(self, parameters: NDArray[Any]) -> bool:
+        """Whether the state is of these parameters' size and dtype; made writable if so."""
+        if self.state.shape[1] != parameters.size or self.state.dtype != parameters.dtype:
+            return False
+        if not self.state.flags.writeable:  # a memory map, from joblib
+            self.state = np.array(self.state)
+        return True
 
     def end_epoch(self, update: Any, t: int) -> None:
         """Take over what ``update`` counted, ``t`` samples after the first fit began."""

@@ -56,14 +56,23 @@ class _Blas:
         """Give BLAS the threads that the present runs call for."""
         wants = list(self._runs.values())
         for library, found in zip(self._libraries or [], self._found, strict=True):
-            n_threads = found if not wants or wants == [True] else 1
-            if library.get_num_threads() != n_threads:
-                library.set_num_threads(n_threads)
+            _set_threads(library, found if not wants or wants == [True] else 1)
 
     def after_fork(self) -> None:
         """In a forked child none of the parent's other threads runs any more."""
         self._reset()
         self._share()
+
+
+def _set_threads(library: Any, n_threads: int) -> None:
+    """Give a library so many threads, from whatever thread this is called."""
+    if library.get_num_threads() == n_threads:
+        return
+    # threadpoolctl >= 3.8 lets one thread at a time have control, and ignores all others.
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    library.set_num_threads(n_threads)
+    release(force=True)
 
 
 def _scipy_blas() -> list[Any]:

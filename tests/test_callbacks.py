@@ -1,0 +1,160 @@
+"""Callbacks of sklearn.callback on both estimators, alone and within others."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cymlp import MLPClassifier, MLPRegressor
+
+callback = pytest.importorskip(
+    "sklearn.callback", reason="scikit-learn has no callbacks before 1.9"
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ESTIMATORS = [
+    Estimator(hidden_layer_sizes=5, solver=solver, max_iter=4, random_state=0)
+    for Estimator in (MLPClassifier, MLPRegressor)
+    for solver in ("lbfgs", "sgd", "adam")
+]
+
+
+@pytest.fixture
+def data(digits):
+    X, y = digits
+    return X[:200], y[:200] % 2
+
+
+class Recorder:
+    """Writes down what it is told; it may stop or raise at an epoch."""
+
+    def __init__(self, stop_at=None, raise_at=None):
+        self.stop_at, self.raise_at = stop_at, raise_at
+        self.events, self.fitted = [], []
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.events.append(f"begin {context.task_name} {context.task_id}")
+
+    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
+        self.events.append(f"end {context.task_name} {context.task_id}")
+        if context.task_name == "epoch" and fitted_estimator is not None:
+            self.fitted.append((fitted_estimator, X, y, metadata))
+            if context.task_id == self.raise_at:
+                raise RuntimeError("the callback raised")
+            return context.task_id == self.stop_at
+        return False
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_one_task_an_epoch(estimator, data):
+    X, y = data
+    recorder = Recorder()
+    estimator.set_callbacks(recorder).fit(X, y, sample_weight=np.ones(200))
+    expected = [f"{when} epoch {i}" for i in range(estimator.n_iter_) for when in ("begin", "end")]
+    assert recorder.events == ["setup", "begin fit 0", *expected, "end fit 0", "teardown"]
+    assert len(recorder.fitted) == estimator.n_iter_
+    for fitted, X_seen, y_seen, metadata in recorder.fitted:
+        assert X_seen is X
+        assert y_seen is y
+        assert list(metadata) == ["sample_weight"]
+        assert fitted.predict(X).shape == y.shape
+    last = recorder.fitted[-1][0]
+    assert_array_equal(last.coefs_[0], estimator.coefs_[0])
+    assert np.abs(recorder.fitted[0][0].coefs_[0] - last.coefs_[0]).max() > 1e-6
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_they_change_no_number(estimator, data):
+    X, y = data
+    with_callback = estimator.set_callbacks(Recorder()).fit(X, y).coefs_
+    without = estimator.set_callbacks().fit(X, y).coefs_
+    for a, b in zip(with_callback, without, strict=True):
+        assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_true_stops_the_fit(estimator, early_stopping, data):
+    X, y = data
+    estimator.set_params(early_stopping=early_stopping)
+    estimator.set_callbacks(Recorder(stop_at=1)).fit(X, y)
+    assert estimator.n_iter_ == 2
+    assert_array_equal(estimator.set_params(early_stopping=False).predict(X).shape, y.shape)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_an_exception_leaves_a_usable_model(estimator, data):
+    X, y = data
+    recorder = Recorder(raise_at=1)
+    with pytest.raises(RuntimeError, match="the callback raised"):
+        estimator.set_callbacks(recorder).fit(X, y)
+    assert recorder.events[-1] == "teardown"
+    assert estimator.n_iter_ == 2
+    assert estimator.predict(X).shape == y.shape
+    assert not [name for name in vars(estimator) if "callback" in name and "ctx" in name]
+
+
+def test_snapshots_under_early_stopping_are_the_best(data):
+    X, y = data
+    recorder = Recorder()
+    estimator = MLPClassifier(
+        5, early_stopping=True, learning_rate_init=0.3, max_iter=15, random_state=0, tol=0
+    )
+    estimator.set_callbacks(recorder).fit(X, y)
+    best = int(np.argmax(estimator.validation_scores_))
+    for fitted, *_ in recorder.fitted[best:]:
+        assert_array_equal(fitted.coefs_[0], estimator.coefs_[0])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_scoring_monitor(estimator, data):
+    X, y = data
+    scoring = "accuracy" if isinstance(estimator, MLPClassifier) else "r2"
+    monitor = callback.ScoringMonitor(scoring=scoring)
+    estimator.set_callbacks(monitor).fit(X, y)
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    rows = [row for row in rows if scoring in row]
+    assert len(rows) == estimator.n_iter_
+    assert_allclose(rows[-1][scoring], estimator.score(X, y))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_progress_bar(estimator, data, capsys):
+    pytest.importorskip("rich")
+    X, y = data
+    estimator.set_callbacks(callback.ProgressBar()).fit(X, y)
+    assert type(estimator).__name__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_in_a_pipeline_in_a_grid_search(Estimator, n_jobs, data, capsys):
+    """They are set on the outermost estimator, and reach ours."""
+    pytest.importorskip("rich")
+    X, y = data
+    name = Estimator.__name__.lower()
+    pipeline = make_pipeline(StandardScaler(), Estimator(hidden_layer_sizes=5, max_iter=3))
+    search = GridSearchCV(pipeline, {f"{name}__alpha": [0.1, 1.0]}, cv=2, n_jobs=n_jobs)
+    search.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(X, y)
+    assert Estimator.__name__ in capsys.readouterr().out
+
+    monitor = callback.ScoringMonitor(scoring="r2")
+    pipeline.named_steps[name].set_callbacks(monitor)
+    pipeline.fit(X, y)
+    assert len([row for row in monitor.get_logs().data if row["task_name"] == "epoch"]) == 3
+
+
+def test_nothing_is_set_up_without_them(data, monkeypatch):
+    """Not even a context."""
+    X, y = data
+    monkeypatch.setattr(MLPClassifier, "_init_callback_context", None)
+    MLPClassifier(5, max_iter=2).fit(X, y)

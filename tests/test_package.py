@@ -1,0 +1,136 @@
+"""The package itself: its names, versions, documentation, types and its build."""
+
+import doctest
+import importlib
+import importlib.metadata
+import inspect
+import os
+import pkgutil
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.neural_network
+
+import cymlp
+from cymlp import MLPClassifier, MLPRegressor, _engine
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_version():
+    assert cymlp.__version__ == importlib.metadata.version("cymlp")
+
+
+def test_public_names():
+    assert sorted(cymlp.__all__) == [
+        "MLPClassifier", "MLPRegressor", "__version__", "show_versions",
+    ]  # fmt: skip
+    public = {name for name in vars(cymlp) if not name.startswith("_")}
+    assert public <= set(cymlp.__all__) | {"annotations"}
+
+
+def test_show_versions(capsys):
+    cymlp.show_versions()
+    printed = capsys.readouterr().out
+    for text in (cymlp.__version__, np.__version__, sklearn.__version__, _engine.BUILD, "BLAS"):
+        assert text in printed
+
+
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+def test_signature_is_scikit_learns(Estimator):
+    theirs = getattr(sklearn.neural_network, Estimator.__name__)
+    ours = inspect.signature(Estimator.__init__).parameters
+    wanted = {
+        name: parameter for name, parameter in inspect.signature(theirs.__init__).parameters.items()
+    }
+    for name, parameter in wanted.items():
+        if name != "self":
+            assert ours[name].default == parameter.default, name
+            assert ours[name].kind == parameter.kind, name
+    assert list(ours)[: len(wanted)] == list(wanted) or "loss" not in wanted
+
+
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+def test_every_parameter_and_attribute_is_documented(Estimator, digits):
+    documentation = inspect.getdoc(Estimator)
+    estimator = Estimator(max_iter=1)
+    for name in estimator.get_params():
+        assert f"{name} : " in documentation or f"{name}, " in documentation, name
+    with pytest.warns(sklearn.exceptions.ConvergenceWarning):
+        estimator.fit(*digits)
+    for name in vars(estimator):
+        if name.endswith("_") and not name.startswith("_"):
+            assert f"{name} : " in documentation, name
+
+
+@pytest.mark.parametrize("name", [m.name for m in pkgutil.walk_packages(cymlp.__path__, "cymlp.")])
+def test_examples_in_docstrings(name):
+    module = importlib.import_module(name)
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testmod(module, optionflags=flags).failed == 0
+
+
+def test_it_is_typed():
+    folder = Path(cymlp.__file__).parent
+    assert (folder / "py.typed").exists()
+    for source in ("engine", "layout", "probe", "samples", "updates"):
+        compiled = importlib.import_module(f"cymlp._engine.{source}")
+        stub = (folder / "_engine" / f"{source}.pyi").read_text()
+        for name in vars(compiled):
+            if not name.startswith("_") and name not in ("annotations",):
+                assert f"def {name}(" in stub or f"class {name}" in stub or "import" in stub, name
+
+
+def test_subnormal_numbers_survive_the_import():
+    """Flags such as -ffast-math would flush them to zero for the whole process."""
+    program = "import cymlp, numpy as np; print(float(np.float32(1e-40) * np.float32(0.5)) > 0)"
+    result = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert result.stdout.strip() == "True"
+
+
+def test_import_starts_nothing():
+    """No BLAS is searched for and no callback machinery set up before it is needed."""
+    program = "import cymlp._threads as t; print(t._blas._libraries)"
+    result = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert result.stdout.strip() == "None"
+
+
+needs_source = pytest.mark.skipif(
+    not (ROOT / "setup.py").exists(), reason="the tests run without the source tree"
+)
+
+
+@needs_source
+def test_build_without_a_compiler_says_so(tmp_path):
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(
+        ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.so", "*.egg-info")
+    )
+    pytest.importorskip("Cython")
+    pytest.importorskip("setuptools", minversion="77")
+    result = subprocess.run(
+        [sys.executable, "setup.py", "build_ext"],
+        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "CC": "no-such-compiler"},
+    )  # fmt: skip
+    assert result.returncode != 0
+    assert "cymlp is built from source with a C compiler, and none works here" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@needs_source
+def test_readme_prints_the_two_commands():
+    readme = (ROOT / "README.md").read_text()
+    for command in (
+        "pip install . && python examples/quickstart.py",
+        'pip install ".[test]" && pytest',
+    ):
+        assert command in readme

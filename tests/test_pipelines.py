@@ -1,0 +1,165 @@
+"""cymlp's estimators where scikit-learn's users put them."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.datasets import make_regression
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputRegressor
+from sklearn.neural_network import MLPClassifier as SklearnMLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from cymlp import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture
+def few_digits(digits):
+    X, y = digits
+    return X[:600], y[:600]
+
+
+def classifier(**params):
+    return MLPClassifier(
+        **{"hidden_layer_sizes": 20, "max_iter": 60, "random_state": 0, "learning_rate_init": 0.01}
+        | params
+    )
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_grid_search(few_digits, backend):
+    from joblib import parallel_backend
+
+    X, y = few_digits
+    grid = {"hidden_layer_sizes": [(5,), (20,), (10, 10)], "alpha": [1e-4, 1.0]}
+    scores = []
+    for Estimator in (MLPClassifier, SklearnMLPClassifier):
+        search = GridSearchCV(
+            Estimator(max_iter=5, random_state=0, learning_rate_init=0.01), grid, n_jobs=2, cv=3
+        )
+        with parallel_backend(backend), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            search.fit(X, y)
+        scores.append(search.cv_results_["mean_test_score"])
+    assert_allclose(scores[0], scores[1])
+
+
+def test_random_search(few_digits):
+    X, y = few_digits
+    search = RandomizedSearchCV(
+        make_pipeline(StandardScaler(), classifier()),
+        {"mlpclassifier__alpha": np.logspace(-5, 0, 20)},
+        n_iter=3,
+        random_state=0,
+    ).fit(X, y)
+    assert search.best_score_ > 0.8
+
+
+def test_cross_validation(few_digits):
+    X, y = few_digits
+    assert cross_val_score(classifier(), X, y, cv=3).min() > 0.8
+    probabilities = cross_val_predict(classifier(), X, y, cv=3, method="predict_proba")
+    assert roc_auc_score(y, probabilities, multi_class="ovr") > 0.98
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+def test_calibration(few_digits, method):
+    X, y = few_digits
+    calibrated = CalibratedClassifierCV(classifier(), method=method, cv=3).fit(X[:400], y[:400])
+    assert calibrated.score(X[400:], y[400:]) > 0.8
+    assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        StackingClassifier([("mlp", classifier()), ("linear", LogisticRegression(max_iter=500))]),
+        VotingClassifier([("a", classifier()), ("b", classifier(random_state=1))], voting="soft"),
+        BaggingClassifier(classifier(), n_estimators=3, random_state=0),
+        OneVsRestClassifier(classifier()),
+    ],
+    ids=lambda ensemble: type(ensemble).__name__,
+)
+def test_ensembles(few_digits, ensemble):
+    X, y = few_digits
+    assert ensemble.fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.8
+
+
+def test_classifier_chain(few_digits):
+    X, y = few_digits
+    Y = np.c_[y % 2, y > 4]
+    assert ClassifierChain(classifier()).fit(X[:400], Y[:400]).score(X[400:], Y[400:]) > 0.7
+
+
+def test_regressors():
+    X, y = make_regression(400, 10, n_targets=2, noise=1, random_state=0)
+    mlp = MLPRegressor(hidden_layer_sizes=20, solver="lbfgs", random_state=0)
+    target = TransformedTargetRegressor(mlp, transformer=StandardScaler()).fit(X[:300], y[:300, 0])
+    assert target.score(X[300:], y[300:, 0]) > 0.95
+    each = MultiOutputRegressor(make_pipeline(StandardScaler(), mlp)).fit(X[:300], y[:300])
+    assert each.score(X[300:], y[300:]) > 0.9
+
+
+def test_pandas_columns():
+    """A ColumnTransformer's DataFrame goes in, its names are kept and checked."""
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 90, 300),
+            "income": rng.lognormal(10, 1, 300),
+            "town": rng.choice(["Oslo", "Lima", "Pune"], 300),
+        }
+    )
+    y = pd.Series(np.where((frame.age > 50) ^ (frame.town == "Oslo"), "yes", "no"), name="buys")
+    columns = ColumnTransformer(
+        [("numbers", StandardScaler(), ["age", "income"]), ("town", OneHotEncoder(), ["town"])],
+        sparse_threshold=0,
+    ).set_output(transform="default")
+    pipeline = make_pipeline(columns, classifier(max_iter=100)).fit(frame, y)
+    assert pipeline.score(frame, y) > 0.9
+
+    numbers = frame[["age", "income"]]
+    estimator = classifier().fit(numbers, y)
+    assert list(estimator.feature_names_in_) == ["age", "income"]
+    assert_array_equal(estimator.classes_, ["no", "yes"])
+    with pytest.raises(ValueError, match="feature names should match"):
+        estimator.predict(numbers[["income", "age"]])
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        estimator.predict(numbers.to_numpy())
+
+
+def test_sample_weight_is_routed(few_digits):
+    X, y = few_digits
+    weights = np.where(y < 5, 1.0, 1e-9)
+    with config_context(enable_metadata_routing=True):
+        estimator = classifier().set_fit_request(sample_weight=True)
+        estimator.set_score_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        search = GridSearchCV(make_pipeline(scaler, estimator), {}, cv=3)
+        search.fit(X, y, sample_weight=weights)
+    assert np.mean(search.predict(X) < 5) > 0.9
+
+
+def test_permutation_importance(few_digits):
+    X, y = few_digits
+    estimator = classifier().fit(X, y)
+    importances = permutation_importance(estimator, X[:100], y[:100], n_repeats=2, random_state=0)
+    assert importances.importances_mean[0] == 0  # the corner pixel is always white
