@@ -50,7 +50,7 @@ BAD_PARAMETERS = {
 
 def error_of(function, *args, **kwargs):
     """The exception that a call raises."""
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         function(*args, **kwargs)
     return caught.value
 
@@ -103,7 +103,7 @@ def test_loss():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_sizes_beyond_32_bits(sizes, dtype):
     """No product of sizes wraps around: the memory is refused, or the layer."""
-    with pytest.raises((MemoryError, ValueError), match="Unable to allocate|units|too big"):
+    with pytest.raises((MemoryError, ValueError), match=r"Unable to allocate|units|too big"):
         MLPClassifier(hidden_layer_sizes=sizes).fit(X.astype(dtype), y)
 
 

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from cymlp import MLPClassifier, MLPRegressor
+from cymlp import MLPClassifier, MLPRegressor, _engine
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="this platform has no interval timer"
@@ -14,16 +14,27 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def signal_soon():
-    """Call it to have a signal after 0.2 s whose handler raises the given exception."""
+def signal_soon(monkeypatch):
+    """Call it to have a signal 0.2 s after the engine is first called.
+
+    Its handler raises the given exception.
+    """
     before = signal.getsignal(signal.SIGALRM)
 
     def soon(exception):
         def handler(number, frame):
             raise exception
 
+        def starting_the_timer(function):
+            def timed(*args):
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
+                return function(*args)
+
+            return timed
+
         signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        for name in ("train", "loss_gradient", "predict"):
+            monkeypatch.setattr(_engine, name, starting_the_timer(getattr(_engine, name)))
 
     yield soon
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -60,13 +71,13 @@ def test_the_model_stays_usable(params, long_epoch, signal_soon):
         assert np.isfinite(estimator.predict_proba(X[:10])).all()
 
 
-def test_early_stopping_returns_to_the_best(signal_soon):
+def test_early_stopping_returns_to_the_best():
     X = np.random.default_rng(0).standard_normal((400, 20))
     estimator = MLPRegressor(
         hidden_layer_sizes=300, max_iter=10**6, n_iter_no_change=10**6, early_stopping=True,
         random_state=0, learning_rate_init=0.01,
     )  # fmt: skip
-    signal_soon(KeyboardInterrupt)
+    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
     with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
         estimator.fit(X, X[:, 0] ** 2)
     best = int(np.argmax(estimator.validation_scores_))

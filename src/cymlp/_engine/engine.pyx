@@ -277,7 +277,7 @@ cdef Batch batch_of(Samples samples, const Py_ssize_t[::1] order) except *:
         batch.rows = &order[0] if batch.n > 0 else NULL
         for i in range(batch.n):
             if not 0 <= order[i] < samples.n_samples:
-                raise IndexError(f"order[{i}] is {order[i]}, not one of {samples.n_samples} samples")
+                raise IndexError(f"order[{i}] is {order[i]}, of {samples.n_samples} samples")
     return batch
 
 
