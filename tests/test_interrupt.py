@@ -27,6 +27,7 @@ def signal_soon(monkeypatch):
 
         def starting_the_timer(function):
             def timed(*args):
+                monkeypatch.undo()
                 signal.setitimer(signal.ITIMER_REAL, 0.2)
                 return function(*args)
 
