@@ -1,11 +1,7 @@
-"""Fixtures: digits, a seed for scikit-learn's own tests, and the image files where they are."""
+"""Fixtures: digits, a seed for scikit-learn's own tests, and MNIST where its files are."""
 
-import gzip
-import os
-from pathlib import Path
-
-import numpy as np
 import pytest
+from idx import image_folder, load_images
 from sklearn.datasets import load_digits
 
 
@@ -20,27 +16,10 @@ def digits():
     return X / 16, y
 
 
-def _read_idx(path):
-    data = gzip.decompress(path.read_bytes())
-    shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(data[3])]
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
-
-
-def _image_folder():
-    """CYMLP_DATA, or a folder shared/data beside the repository."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return Path(os.environ.get("CYMLP_DATA", default))
-
-
 @pytest.fixture(scope="session")
 def mnist():
     """(X_train, y_train, X_test, y_test), float32 in [0, 1]."""
-    folder = _image_folder() / "mnist"
+    folder = image_folder("mnist")
     if not folder.is_dir():
-        pytest.skip(f"MNIST's IDX files are not in {folder}; CYMLP_DATA can name their folder")
-    arrays = []
-    for part in ("train", "t10k"):
-        images = _read_idx(folder / f"{part}-images-idx3-ubyte.gz")
-        arrays.append(images.reshape(len(images), -1).astype(np.float32) / 255)
-        arrays.append(_read_idx(folder / f"{part}-labels-idx1-ubyte.gz"))
-    return arrays
+        pytest.skip(f"MNIST's IDX files are not in {folder}; CYMLP_DATA names the folder of mnist/")
+    return *load_images(folder, "train"), *load_images(folder, "t10k")

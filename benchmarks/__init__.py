@@ -1,0 +1,1 @@
+"""Benchmarks of cymlp: ``python -m benchmarks`` lists them."""
