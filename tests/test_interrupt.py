@@ -72,13 +72,13 @@ def test_the_model_stays_usable(params, long_epoch, signal_soon):
         assert np.isfinite(estimator.predict_proba(X[:10])).all()
 
 
-def test_early_stopping_returns_to_the_best():
+def test_early_stopping_returns_to_the_best(signal_soon):
     X = np.random.default_rng(0).standard_normal((400, 20))
     estimator = MLPRegressor(
         hidden_layer_sizes=300, max_iter=10**6, n_iter_no_change=10**6, early_stopping=True,
         random_state=0, learning_rate_init=0.01,
     )  # fmt: skip
-    threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()
+    signal_soon(KeyboardInterrupt)
     with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
         estimator.fit(X, X[:, 0] ** 2)
     best = int(np.argmax(estimator.validation_scores_))

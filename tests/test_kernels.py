@@ -64,6 +64,41 @@ def test_activation_at_the_ends(dtype, activation):
     assert_array_equal(Z[0], np.array(ends[activation], dtype=dtype))
 
 
+def ulps(result, exact):
+    """Distances of results from longer exact values, in units of the last place."""
+    result, exact = result[exact != 0], exact[exact != 0]
+    return np.abs((result - exact) / np.spacing(np.abs(exact).astype(result.dtype)))
+
+
+@pytest.mark.parametrize(
+    "dtype, longer, ends",
+    [(np.float32, np.float64, (-104, 88.7)), (np.float64, np.longdouble, (-745, 709.7))],
+)
+def test_exp_to_the_last_places(dtype, longer, ends):
+    """Over the whole range, subnormal results included, and for small arguments of any size."""
+    small = np.logspace(-30, 0, 10_000)
+    x = np.concatenate([np.linspace(*ends, 400_001), small, -small]).astype(dtype)
+    result = x[None].copy()
+    probe.link(layout(output="exp"), result)
+    assert ulps(result[0], np.exp(x.astype(longer))).max() < 2
+
+
+@pytest.mark.parametrize("dtype, longer", [(np.float32, np.float64), (np.float64, np.longdouble)])
+def test_tanh_to_the_last_places(dtype, longer):
+    small = np.logspace(-30, 0, 10_000)
+    x = np.concatenate([np.linspace(-25, 25, 400_001), small, -small]).astype(dtype)
+    result = x[None].copy()
+    probe.activate(layout("tanh"), result)
+    assert ulps(result[0], np.tanh(x.astype(longer))).max() < 3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exp_at_the_ends(dtype):
+    x = np.array([[-np.inf, -1e4, -0.0, 0.0, 1e4, np.inf, np.nan]], dtype=dtype)
+    probe.link(layout(output="exp"), x)
+    assert_array_equal(x, [[0, 0, 1, 1, np.inf, np.inf, np.nan]])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output", LINKS)
 def test_link(dtype, output):

@@ -5,7 +5,9 @@ The choice of a variant stands outside the loops. Every loop lets NaN through, s
 diverging fit shows itself.
 """
 from cython cimport floating
-from libc.math cimport exp, expf, log, tanh, tanhf
+from libc.math cimport log
+
+from cymlp._engine.elementary cimport exp_, tanh_
 
 cdef enum Activation:
     IDENTITY, LOGISTIC, TANH, RELU
@@ -17,11 +19,6 @@ cdef enum Output:
 cdef extern from "<float.h>":
     const float FLT_EPSILON
     const double DBL_EPSILON
-
-
-cdef inline floating exp_(floating x) noexcept nogil:
-    """e^x in the precision of x."""
-    return expf(x) if floating is float else exp(x)
 
 
 cdef inline void add_bias(
@@ -94,7 +91,7 @@ cdef inline void activate(Activation f, floating *Z, Py_ssize_t size) noexcept n
         logistic(Z, size)
     elif f == TANH:
         for i in range(size):
-            Z[i] = tanhf(Z[i]) if floating is float else tanh(Z[i])
+            Z[i] = tanh_(Z[i])
     elif f == RELU:
         for i in range(size):
             Z[i] = 0 if Z[i] < 0 else Z[i]
