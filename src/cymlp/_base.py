@@ -177,8 +177,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         incremental: bool = False,
         classes: Any = None,
     ) -> Self:
-        before = vars(self).copy()
-        n_epochs_before = len(before.get("loss_curve_", ()))
+        before = _Snapshot(self)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         random_state = check_random_state(self.random_state)
         try:
@@ -186,7 +185,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             network = self._begin(problem, first_pass, incremental, random_state)
             split = self._split(problem, random_state)
         except BaseException:  # Ctrl-C too
-            self._return_to(before)
+            before.restore()
             raise
         if self.solver == "lbfgs":
             fit_lbfgs(self, network, problem, task)
@@ -202,9 +201,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 best=network.parameters.copy() if first_pass and self.early_stopping else None,
             )
         if not network.is_finite():
-            self._return_to(before)
-            del vars(self).get("loss_curve_", [])[n_epochs_before:]
-            vars(self).pop("_optimizer", None)  # its state is as lost as the weights
+            before.restore()
+            self.__dict__.pop("_optimizer", None)  # its state is as lost as the weights
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
@@ -247,7 +245,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 random_state,
             )
             for name in _HISTORY:
-                vars(self).pop(name, None)
+                self.__dict__.pop(name, None)
         else:
             network = self._current_network().copy()
             if (network.units[0], network.units[-1]) != (n_features, n_outputs):
@@ -260,7 +258,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_layers_ = len(network.units)
         self.out_activation_ = self._output_activation()
         self._continue_history()
-        optimizer = vars(self).pop("_optimizer", None)
+        optimizer = self.__dict__.pop("_optimizer", None)
         if self.solver != "lbfgs":
             if not (
                 incremental
@@ -273,7 +271,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _continue_history(self) -> None:
         """Set what training counts and records, save what an earlier fit left behind."""
-        fitted = vars(self)
+        fitted = self.__dict__
         fitted.setdefault("t_", 0)
         if self.solver == "lbfgs":
             return
@@ -282,10 +280,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if self.early_stopping:
             self.best_loss_ = None
             if fitted.get("validation_scores_") is None:
-                self.validation_scores_ = []
-                self.best_validation_score_ = -np.inf
+                fitted |= {"validation_scores_": [], "best_validation_score_": -np.inf}
         else:
-            self.validation_scores_ = self.best_validation_score_ = None
+            fitted |= {"validation_scores_": None, "best_validation_score_": None}
             if fitted.get("best_loss_") is None:
                 self.best_loss_ = np.inf
 
@@ -360,7 +357,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _current_network(self) -> Network:
         """The fitted network, or one made of what has been put in place of its arrays."""
-        network: Network | None = vars(self).get("_network")
+        network: Network | None = self.__dict__.get("_network")
         if network is None or not network.consists_of(self.coefs_, self.intercepts_):
             network = Network.from_arrays(self.coefs_, self.intercepts_)
         return network
@@ -376,11 +373,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             "coefs_": list(network.coefs),
             "intercepts_": list(network.intercepts),
         }
-
-    def _return_to(self, fitted: dict[str, Any]) -> None:
-        """Undo what has been set since ``fitted`` was copied from the attributes."""
-        vars(self).clear()
-        vars(self).update(fitted)
 
     def __getstate__(self) -> dict[str, Any]:
         # The weights once; the optimizer's state only where partial_fit would go on from it.
@@ -404,6 +396,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+class _Snapshot:
+    """What an estimator knew before a fit, to return to should the fit fail.
+
+    Arrays are not copied, as fit does not write into those of an earlier one; the lists that
+    it appends to are cut to their length again.
+    """
+
+    def __init__(self, estimator: BaseMLP) -> None:
+        self._estimator = estimator
+        self._attributes = dict(estimator.__dict__)
+        self._lengths = [
+            (attribute, len(attribute))
+            for attribute in self._attributes.values()
+            if isinstance(attribute, list)
+        ]
+
+    def restore(self) -> None:
+        """Undo all that has been set since."""
+        self._estimator.__dict__.clear()
+        self._estimator.__dict__.update(self._attributes)
+        for attribute, length in self._lengths:
+            del attribute[length:]
 
 
 def _engine_ready(X: Any, dtype: Any) -> Any:

@@ -25,13 +25,17 @@ def _interval(kind: type, low: float, high: float = np.inf, closed: str = "left"
     """Numbers of ``kind`` from low to high; ``closed`` says which ends belong to them."""
     left, right = closed in ("left", "both"), closed in ("right", "both")
 
-    def contains(value: Any) -> bool:
-        return isinstance(value, kind) and bool(
-            (value >= low if left else value > low) and (value <= high if right else value < high)
-        )
+    def above(value: Any) -> bool:
+        return bool(value >= low if left else value > low)
+
+    def below(value: Any) -> bool:
+        return bool(value <= high if right else value < high)
 
     name = "an int" if kind is Integral else "a float"
-    return Allowed(f"{name} in the range {'[('[not left]}{low}, {high}{'])'[not right]}", contains)
+    return Allowed(
+        f"{name} in the range {'[('[not left]}{low}, {high}{'])'[not right]}",
+        lambda value: isinstance(value, kind) and above(value) and below(value),
+    )
 
 
 def _choice(*options: str) -> Allowed:

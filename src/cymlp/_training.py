@@ -126,7 +126,7 @@ def fit_stochastic(
         with blas_threads(batch_size, 6 * batch_size * layout.n_weights):
             for _ in range(1 if incremental else estimator.max_iter):
                 task.begin_epoch()
-                if estimator.shuffle:
+                if estimator.shuffle and order is not None:
                     order = _shuffled(order, random_state)
                 update.learning_rate = optimizer.learning_rate
                 estimator.loss_ = _engine.train(
@@ -162,6 +162,7 @@ def fit_stochastic(
 class _Watch:
     """Counts the epochs without progress; the estimator keeps the count between fits."""
 
+    complaint: str
     best: NDArray[Any] | None = None  # parameters to return to at the end
 
     def __init__(self, estimator: Any) -> None:
