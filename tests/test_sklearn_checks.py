@@ -63,5 +63,5 @@ if _path.exists():
 def test_their_tests_are_collected():
     assert _path.exists()
     theirs = [name for name in globals() if name.startswith("test_")]
-    assert len(theirs) > 40
+    assert len(theirs) >= 40
     assert globals()["test_alpha"].__globals__["MLPClassifier"] is MLPClassifier
