@@ -23,7 +23,7 @@ FLAGS = (
     else ["-O3", "-g0", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
 )
 
-# Slow checks of indices and types, for hunting a bug in the engine.
+# Cython's checks of memoryviews' indices, for hunting a bug; see CONTRIBUTING.md.
 CHECKED = os.environ.get("CYMLP_CHECKED_BUILD", "0") == "1"
 
 DIRECTIVES = {
@@ -72,7 +72,7 @@ setup(
             )
             for name in MODULES
         ],
-        build_dir="build/cython",
+        build_dir="build/cython-checked" if CHECKED else "build/cython",
         compiler_directives=DIRECTIVES,
         include_path=["src"],
     ),

@@ -9,6 +9,7 @@ import pytest
 import sklearn.neural_network
 from numpy.testing import assert_array_equal
 from scipy.sparse import coo_matrix, csr_matrix
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.fixes import parse_version
 
@@ -312,6 +313,42 @@ class TestWarmStart:
         assert estimator.loss_curve_[0] < 1.5 * loss
 
 
+def test_hidden_layer_sizes_are_checked_in_later_fits():
+    estimator = MLPRegressor(max_iter=2).fit(X, y)
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes must be > 0, got \[3, -1\]"):
+        estimator.set_params(hidden_layer_sizes=(3, -1)).partial_fit(X, y)
+
+
+@pytest.mark.parametrize("batch_size", [0, -5])
+def test_unchecked_batch_size(batch_size):
+    """scikit-learn clips it; an engine that took it would never end."""
+    with config_context(skip_parameter_validation=True):
+        estimator = MLPRegressor(batch_size=batch_size, max_iter=1, random_state=0).fit(X, y)
+    single = MLPRegressor(batch_size=1, max_iter=1, random_state=0).fit(X, y)
+    assert_array_equal(estimator.predict(X), single.predict(X))
+
+
+def test_failure_after_the_data_were_checked():
+    """A warning that is an error, or memory that is not there, changes no fitted attribute."""
+    estimator = MLPRegressor(max_iter=2).fit(X, y)
+    before = state(estimator)
+    with warnings.catch_warnings(), pytest.raises(UserWarning, match="batch_size"):
+        warnings.simplefilter("error")
+        estimator.set_params(batch_size=5000).fit(X, y)
+    assert_state(estimator, before | {"batch_size": 5000})
+
+
+def test_a_subclass_may_have_parameters_of_its_own():
+    class Subclass(MLPRegressor):
+        def __init__(self, extra=1, max_iter=2):
+            super().__init__(max_iter=max_iter)
+            self.extra = extra
+
+    assert Subclass(extra="anything").fit(X, y).n_iter_ == 2
+    with pytest.raises(ValueError, match="'max_iter' parameter of Subclass"):
+        Subclass(max_iter=0).fit(X, y)
+
+
 class TestSmallData:
     def test_one_sample(self):
         for solver in ("adam", "sgd", "lbfgs"):
@@ -325,8 +362,9 @@ class TestSmallData:
             assert estimator.predict_proba(X).shape == (20, 2)
 
     def test_too_small_for_early_stopping(self):
-        with pytest.raises(ValueError, match="The validation set is too small"):
-            MLPRegressor(early_stopping=True).fit(X[:5], y[:5])
+        for params, n in (({}, 5), ({"validation_fraction": 0.0}, 20)):
+            with pytest.raises(ValueError, match="The validation set is too small"):
+                MLPRegressor(early_stopping=True, **params).fit(X[:n], y[:n])
         with pytest.raises(ValueError, match="The least populated class"):
             MLPClassifier(early_stopping=True).fit(X[:4], [0, 0, 0, 1])
 
@@ -354,23 +392,30 @@ class TestDivergence:
         with pytest.raises(NotFittedError):
             estimator.predict(X)
 
-    @pytest.mark.parametrize("method", ["fit", "partial_fit"])
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
-    def test_later_fit(self, solver, method):
+    def test_later_fit(self, solver):
+        """As if it had not been: partial_fit goes on with the earlier optimizer's state."""
         estimator = self.diverging(warm_start=True)
-        estimator.set_params(solver=solver, learning_rate_init=1e-3)
-        estimator.fit(X, y)
+        estimator.set_params(solver=solver, learning_rate_init=1e-3).fit(X, y)
+        before, twin = state(estimator), copy.deepcopy(estimator)
+        with pytest.raises(ValueError, match=self.MESSAGE):
+            estimator.fit(1e300 * X, y)
+        assert_state(estimator, before)
+        estimator.partial_fit(X, y), twin.partial_fit(X, y)
+        assert_array_equal(estimator.predict(X), twin.predict(X))
+
+    @pytest.mark.parametrize("solver", ["sgd", "adam"])
+    def test_later_partial_fit(self, solver):
+        """The weights stay; the optimizer begins anew."""
+        estimator = self.diverging()
+        estimator.set_params(solver=solver, learning_rate_init=1e-3).fit(X, y)
         before = state(estimator)
-        far = 1e300 * X
         with pytest.raises(ValueError, match=self.MESSAGE):
             for _ in range(10):
-                getattr(estimator, method)(far, y)
-        if method == "fit":
-            del before["_optimizer"]
-            assert_state(estimator, before)
-        assert np.isfinite(estimator.predict(X)).all()
-        estimator.partial_fit(X, y)
-        assert np.isfinite(estimator.predict(X)).all()
+                estimator.partial_fit(1e300 * X, y)
+        del before["_optimizer"]
+        assert_state(estimator, before | {"n_iter_": estimator.n_iter_})
+        assert np.isfinite(estimator.partial_fit(X, y).predict(X)).all()
 
     def test_early_stopping_returns_to_the_best(self):
         with warnings.catch_warnings():
@@ -386,9 +431,14 @@ class TestDivergence:
             estimator.fit(X, y)
 
     def test_float32_overflow(self):
+        """What float32 cannot hold is refused by name, in y and in X."""
         for bad_y in (np.full(20, 1e300), np.r_[1e39, np.zeros(19)]):
             with pytest.raises(ValueError, match="Input y contains infinity or a value too large"):
                 MLPRegressor().fit(X.astype(np.float32), bad_y)
+        estimator = MLPRegressor().partial_fit(X.astype(np.float32), y)
+        for bad_X in (with_value(1e39), csr_matrix(with_value(1e39))):
+            with pytest.raises(ValueError, match="Input X contains infinity or a value too large"):
+                estimator.partial_fit(bad_X, y)
 
 
 def test_poisson_needs_no_negative_targets():

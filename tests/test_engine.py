@@ -297,6 +297,16 @@ def test_workspace_is_bounded():
         assert 1 <= chunk <= n_rows
 
 
+def test_chunks_of_sparse_rows_are_bounded_by_their_entries():
+    """So that Ctrl-C does not wait: a chunk has at most 5e7 products with the first weights."""
+    layout = _engine.Layout((50_000, 100, 2), "relu", "softmax")
+    X = csr_array(np.ones((20, 50_000), dtype=np.float32))
+    _, chunk = _engine.workspace_elements(layout, _engine.Samples(X), 1000)
+    assert chunk == 9
+    X = csr_array((20, 50_000), dtype=np.float32)
+    assert _engine.workspace_elements(layout, _engine.Samples(X), 1000)[1] == 1000
+
+
 def test_batches_without_weight_are_skipped():
     case = Case()
     case.w[:6] = 0
@@ -377,6 +387,17 @@ class TestMisuse:
         for wrong in (23, -1):
             with pytest.raises(IndexError, match="order"):
                 case.outputs(case.samples(), 1, order=np.array([wrong]))
+
+    def test_batches_have_rows(self):
+        case = Case()
+        update = _engine.Update("sgd", learning_rate=0.1, alpha=0)
+        samples = case.samples()
+        parameters = case.reference.flat
+        with pytest.raises(ValueError, match="no rows"):
+            _engine.train(
+                case.layout, update, parameters, None, np.empty((0, parameters.size)), samples,
+                None, 0, case.work(samples, 5),
+            )  # fmt: skip
 
     def test_in_place_only_for_plain_sgd(self):
         case = Case()

@@ -151,6 +151,11 @@ class TestPickles:
         result = pickle.loads((tmp_path / "result.pickle").read_bytes())
         assert_array_equal(result, estimator.predict_proba(X))
 
+    def test_without_weights(self, fitted):
+        estimator, _, _ = fitted
+        del estimator.coefs_
+        assert not hasattr(pickle.loads(pickle.dumps(estimator)), "coefs_")
+
     def test_clone(self, fitted):
         estimator, _, _ = fitted
         cloned = clone(estimator)
@@ -185,6 +190,22 @@ class TestData:
         assert not misaligned.flags.aligned
         for data in (misaligned, X.astype(X.dtype.newbyteorder())):
             assert_array_equal(MLPClassifier(**params).fit(data, y).predict_proba(data), expected)
+
+    def test_sparse_matrices_of_any_make(self, fitted):
+        """Spare entries stay, strided arrays and counts are read."""
+        estimator, X, y = fitted
+        expected = estimator.predict_proba(np.round(X))
+        sparse = csr_matrix(np.round(X))
+        spare = sparse.copy()
+        spare.data = np.append(spare.data, np.ones(50))
+        spare.indices = np.append(spare.indices, np.zeros(50, dtype=spare.indices.dtype))
+        strided = sparse.copy()
+        strided.data = np.repeat(strided.data, 2)[::2]
+        for matrix in (spare, strided, sparse.astype(np.int64), sparse.astype(np.float32)):
+            n_entries = len(matrix.data)
+            assert_allclose(estimator.predict_proba(matrix), expected, rtol=1e-12)
+            MLPClassifier(5, max_iter=1).fit(matrix, y)
+            assert len(matrix.data) == n_entries
 
     def test_a_row_does_not_depend_on_the_others(self, fitted):
         estimator, X, _ = fitted

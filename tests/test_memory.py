@@ -41,16 +41,43 @@ def test_fit_copies_no_sparse_data():
     assert bytes_taken < 0.3 * X.data.nbytes
 
 
+@pytest.fixture(scope="module")
+def million_rows():
+    return np.random.default_rng(0).integers(0, 2, (1_000_000, 8), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
 @pytest.mark.parametrize("fit_dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_predict_works_in_chunks(order, dtype, fit_dtype):
+@pytest.mark.parametrize("n_classes", [2, 11])
+def test_predict_works_in_slices(million_rows, n_classes, dtype, fit_dtype, method):
     """Beyond its result it takes less than 16 MB for any number of rows and any dtype."""
-    rng = np.random.default_rng(0)
-    X = np.asarray(rng.integers(0, 2, (100_000, 100)), dtype=dtype, order=order)
-    y = np.arange(1000) % 10
-    estimator = MLPClassifier(200, max_iter=1).fit(X[:1000].astype(fit_dtype), y)
-    estimator.predict_proba(X[:10])
-    bytes_taken, result = peak(estimator.predict_proba, X)
-    assert result.shape == (100_000, 10)
+    X = million_rows.astype(dtype)
+    y = np.arange(1000) % n_classes
+    estimator = MLPClassifier(50, max_iter=1).fit(X[:1000].astype(fit_dtype), y)
+    expected = getattr(estimator, method)(X[-10:])
+    bytes_taken, result = peak(getattr(estimator, method), X)
     assert bytes_taken < result.nbytes + 16_000_000
+    np.testing.assert_allclose(result[-10:], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_regression_works_in_slices(million_rows, order):
+    X = np.asarray(million_rows, dtype=np.float32, order=order)
+    estimator = MLPRegressor(hidden_layer_sizes=50, max_iter=1)
+    estimator.fit(X[:1000].astype(np.float64), np.ones((1000, 10)))
+    bytes_taken, result = peak(estimator.predict, X)
+    assert bytes_taken < result.nbytes + 16_000_000
+
+
+def test_sparse_slices_are_cut_by_their_entries():
+    """However many columns there are: slices by dense size would be single rows."""
+    X = random_sparse(500, 1_000_000, density=1e-5, format="csr", random_state=0)
+    estimator = MLPClassifier(2, max_iter=1).fit(X, np.arange(500) % 3)
+    calls = []
+    outputs = estimator._network.outputs
+    estimator._network.outputs = lambda *args, **kwargs: (
+        calls.append(1), outputs(*args, **kwargs)
+    )[1]  # fmt: skip
+    estimator.predict(X)
+    assert len(calls) == 1

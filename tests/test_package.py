@@ -85,6 +85,13 @@ def test_it_is_typed():
                 assert f"def {name}(" in stub or f"class {name}" in stub or "import" in stub, name
 
 
+def test_warnings_point_to_the_caller(digits):
+    with pytest.warns(sklearn.exceptions.ConvergenceWarning) as caught:
+        MLPClassifier(max_iter=1).fit(*digits)
+        MLPClassifier(max_iter=1, solver="lbfgs").fit(*digits)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_subnormal_numbers_survive_the_import():
     """Flags such as -ffast-math would flush them to zero for the whole process."""
     program = "import cymlp, numpy as np; print(float(np.float32(1e-40) * np.float32(0.5)) > 0)"

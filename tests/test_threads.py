@@ -1,6 +1,7 @@
 """BLAS's threads during a fit, several fits at once, forks."""
 
 import multiprocessing
+import os
 import threading
 
 import numpy as np
@@ -158,3 +159,20 @@ def test_fork(digits, during):
     assert set(threads) == {2}
     assert_array_equal(np.isfinite(result), True)
     np.testing.assert_allclose(result, estimator.predict(X), rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_fork_within_a_run():
+    """The child leaves the run that it was forked from without an error."""
+    child = None
+    try:
+        with _threads.blas_threads(*SMALL):
+            child = os.fork()
+    except BaseException:
+        if child == 0:
+            os._exit(1)
+        raise
+    if child == 0:
+        os._exit(0 if set(n_threads()) == {2} else 2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

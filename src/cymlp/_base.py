@@ -1,21 +1,22 @@
 """What the classifier and the regressor share: parameters, fit, and the fitted state."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from cymlp._lbfgs import fit_lbfgs
+from cymlp._lbfgs import LbfgsTraining
 from cymlp._network import Network
 from cymlp._optimizers import SGD, Adam, Optimizer
 from cymlp._parameters import check_parameters, hidden_units
-from cymlp._training import Problem, Split, fit_stochastic, split_for_validation
+from cymlp._training import Problem, Split, StochasticTraining, split_for_validation
 
 _FLOATS = (np.float64, np.float32)
 
@@ -29,8 +30,8 @@ _HISTORY = (
     "_no_improvement_count",
 )
 
-# Bytes of a slice of X that predict converts to the network's dtype at a time.
-_CONVERTED_BYTES = 4_000_000
+# Bytes of a slice of rows that predict converts or decodes at a time.
+_SLICE_BYTES = 4_000_000
 
 
 def _is_stochastic(estimator: "BaseMLP") -> bool:
@@ -183,26 +184,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         try:
             problem = self._problem(X, y, sample_weight, first_pass, incremental, classes)
             network = self._begin(problem, first_pass, incremental, random_state)
-            split = self._split(problem, random_state)
+            training = self._training(network, problem, first_pass, random_state)
         except BaseException:  # Ctrl-C too
             before.restore()
             raise
-        if self.solver == "lbfgs":
-            fit_lbfgs(self, network, problem, task)
+        if isinstance(training, LbfgsTraining):
+            training.run(task)
         else:
-            fit_stochastic(
-                self,
-                network,
-                problem,
-                split,
-                task,
-                random_state,
-                incremental=incremental,
-                best=network.parameters.copy() if first_pass and self.early_stopping else None,
-            )
+            training.run(task, incremental=incremental)
         if not network.is_finite():
             before.restore()
-            self.__dict__.pop("_optimizer", None)  # its state is as lost as the weights
+            if incremental:  # the optimizer of before went on, and is as lost as the weights
+                self.__dict__.pop("_optimizer", None)
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
@@ -220,7 +213,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> Problem:
         """The validated data, as the engine takes them."""
         X, y = self._checked_data(X, y, reset=first_pass)
-        X = _engine_ready(X, X.dtype if first_pass else self._current_network().parameters.dtype)
+        dtype = X.dtype if first_pass else self._current_network().parameters.dtype
+        X = _engine_ready(_cast(X, dtype, "X"))
         weights = None if sample_weight is None else _checked_weights(sample_weight, X)
         return Problem(X, self._encoded(y, X.dtype, incremental, classes), weights)
 
@@ -237,9 +231,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         one is still there.
         """
         n_features, n_outputs = problem.X.shape[1], problem.targets.shape[1]
+        hidden = hidden_units(self.hidden_layer_sizes)
         if first_pass:
             network = Network.initialized(
-                [n_features, *hidden_units(self.hidden_layer_sizes), n_outputs],
+                [n_features, *hidden, n_outputs],
                 problem.X.dtype,
                 self.activation,
                 random_state,
@@ -307,20 +302,44 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             epsilon=self.epsilon,
         )
 
-    def _split(self, problem: Problem, random_state: np.random.RandomState) -> Split:
-        """Rows to train on and rows for early stopping, stratified for a binary classifier."""
-        if self.solver == "lbfgs" or not self.early_stopping:
-            return Split(None, None)
-        stratify = problem.targets.dtype == bool and self.n_outputs_ == 1
-        return split_for_validation(problem, self.validation_fraction, stratify, random_state)
+    def _training(
+        self,
+        network: Network,
+        problem: Problem,
+        first_pass: bool,
+        random_state: np.random.RandomState,
+    ) -> LbfgsTraining | StochasticTraining:
+        """What trains the network; with early stopping, on the rows that are not held out."""
+        if self.solver == "lbfgs":
+            return LbfgsTraining(self, network, problem)
+        split, best = Split(None, None), None
+        if self.early_stopping:
+            stratify = problem.targets.dtype == bool and self.n_outputs_ == 1
+            split = split_for_validation(problem, self.validation_fraction, stratify, random_state)
+            best = network.parameters.copy() if first_pass else None
+        return StochasticTraining(self, network, problem, split, random_state, best)
 
     # Predicting.
 
-    def _outputs(self, X: Any, linked: bool = True) -> NDArray[Any]:
-        """The network's outputs (n_samples, n_outputs) for X, output activation applied or not.
+    def _predicted(
+        self,
+        X: Any,
+        decode: Callable[[NDArray[Any]], Any] | None = None,
+        linked: bool = True,
+    ) -> Any:
+        """The network's outputs (n_samples, n_outputs) for X, or what ``decode`` makes of them.
 
-        Computed in the dtype that NumPy gives the product of X and the weights. An X that
-        must be converted is so a slice of rows at a time.
+        Computed in the dtype that NumPy gives the product of X and the weights. Where X must
+        be converted or outputs decoded, that is done for a slice of the rows at a time, so
+        that beyond the result memory stays small.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        decode : callable, default=None
+            Takes outputs (n_rows, n_outputs), returns an array or sparse matrix of n_rows.
+        linked : bool, default=True
+            Whether to apply the output layer's activation.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
@@ -331,21 +350,33 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
         dtype = np.result_type(X.dtype, network.parameters.dtype)
         network = network.astype(dtype if dtype in _FLOATS else np.float64)
-        n_rows = X.shape[0]
-        if X.dtype != network.parameters.dtype:
-            n_rows = max(1, _CONVERTED_BYTES // (8 * X.shape[1]))
+        dtype = network.parameters.dtype
         if issparse(X):
             X = X.tocsr()
-        parts = [
-            network.outputs(
-                _engine_ready(X[start : start + n_rows], network.parameters.dtype),
+        n_samples = X.shape[0]
+        n_rows = n_samples
+        if X.dtype != dtype or decode is not None:
+            per_row = 12 * X.nnz // n_samples if issparse(X) else 8 * X.shape[1]
+            n_rows = 1 + _SLICE_BYTES // (per_row + 8 * network.units[-1])
+        parts = []
+        for start in range(0, n_samples, n_rows):
+            rows = X if n_rows >= n_samples else X[start : start + n_rows]
+            part: Any = network.outputs(
+                _engine_ready(rows.astype(dtype, copy=False)),
                 self.activation,
                 self.out_activation_,
                 linked=linked,
             )
-            for start in range(0, X.shape[0], n_rows)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            part = part if decode is None else decode(part)
+            if n_rows >= n_samples:
+                return part
+            if issparse(part):
+                parts.append(part)
+                continue
+            if start == 0:
+                result = np.empty((n_samples, *part.shape[1:]), dtype=part.dtype)
+            result[start : start + n_rows] = part
+        return vstack(parts, format=parts[0].format) if parts else result
 
     # The fitted state.
 
@@ -379,7 +410,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         state = dict(super().__getstate__())
         network = state.get("_network")
         if network is not None:
-            if network.consists_of(self.coefs_, self.intercepts_):
+            if network.consists_of(state.get("coefs_", ()), state.get("intercepts_", ())):
                 del state["coefs_"], state["intercepts_"]
             else:
                 del state["_network"]
@@ -422,11 +453,34 @@ class _Snapshot:
             del attribute[length:]
 
 
-def _engine_ready(X: Any, dtype: Any) -> Any:
-    """X as the engine reads it, copied only if need be: of ``dtype``, aligned, CSR if sparse."""
+def _cast(values: Any, dtype: Any, name: str) -> Any:
+    """An array or sparse matrix of another dtype; itself if it is of this one.
+
+    Raises
+    ------
+    ValueError
+        If a value is finite, but not in the new dtype.
+    """
+    if values.dtype == dtype:
+        return values
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype)
+    numbers = cast.data if issparse(cast) else cast
+    if np.isinf(numbers).any():
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for {np.dtype(dtype)!r}."
+        )
+    return cast
+
+
+def _engine_ready(X: Any) -> Any:
+    """X as the engine reads it, copied only if need be: aligned, or CSR with checked indices."""
     if not issparse(X):
-        return np.require(X, dtype=dtype, requirements="A")
-    X = X.tocsr().astype(dtype, copy=False)
+        return np.require(X, requirements="A")
+    X = X.tocsr()
+    arrays = (np.ascontiguousarray(array) for array in (X.data, X.indices, X.indptr))
+    # A matrix of its own around the same arrays: the check may cut off spare entries.
+    X = csr_array(tuple(arrays), shape=X.shape, copy=False)
     X.check_format(full_check=True)
     return X
 

@@ -1,6 +1,7 @@
 """scikit-learn's callbacks, where scikit-learn has them (1.9 and later)."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 try:
@@ -11,8 +12,13 @@ except ImportError:
         """Nothing: this scikit-learn has no callbacks."""
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """The method itself: this scikit-learn has no callbacks."""
-        return method
+        """The method as it is, one frame deeper, as it is with scikit-learn's decorator."""
+
+        @wraps(method)
+        def without_callbacks(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+            return method(estimator, *args, **kwargs)
+
+        return without_callbacks
 
 
 class FitTask:

@@ -274,7 +274,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             If X is not valid or has another number of features than in fit.
         """
-        return self._decoded(self._outputs(X))
+        return self._predicted(X, self._decoded)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probabilities of the classes.
@@ -295,8 +295,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         NotFittedError, ValueError
             As in predict.
         """
-        outputs = self._outputs(X)
-        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+        return self._predicted(
+            X, _of_both_classes if getattr(self, "n_outputs_", None) == 1 else None
+        )
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithms of the probabilities of the classes.
@@ -339,10 +340,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         NotFittedError, ValueError
             As in predict.
         """
-        Z = self._outputs(X, linked=False)
+        Z = self._predicted(X, linked=False)
         return Z.ravel() if Z.shape[1] == 1 else Z
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _of_both_classes(probability: NDArray[Any]) -> NDArray[Any]:
+    """Probabilities (n, 2) of both classes from those of the second (n, 1)."""
+    return np.hstack([1 - probability, probability])

@@ -15,11 +15,10 @@ from cymlp._threads import blas_threads
 from cymlp._training import Problem
 
 
-def fit_lbfgs(estimator: Any, network: Network, problem: Problem, task: FitTask) -> None:
-    """Minimise the loss over all samples; one iteration of L-BFGS is one epoch.
+class LbfgsTraining:
+    """Minimisation of the loss over all samples; one iteration of L-BFGS is one epoch.
 
-    Writes loss_ and n_iter_ to the estimator, and to ``network``, after each iteration, the
-    parameters reached, so that it is usable however the fit ends.
+    All memory of the engine is allocated when it is made; ``run`` does the iterations.
 
     Parameters
     ----------
@@ -28,54 +27,71 @@ def fit_lbfgs(estimator: Any, network: Network, problem: Problem, task: FitTask)
     network : Network
         IN-OUT.
     problem : Problem
-    task : FitTask
     """
-    layout = network.layout(estimator.activation, estimator.out_activation_)
-    samples = _engine.Samples(problem.X, problem.targets, problem.weights)
-    n_elements, chunk = _engine.workspace_elements(layout, samples, problem.n_samples)
-    dtype = network.parameters.dtype
-    work = np.empty(n_elements, dtype=dtype)
-    gradient = np.empty_like(network.parameters)
 
-    def loss_and_gradient(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        task.begin_epoch()
-        loss = _engine.loss_gradient(
-            layout, w.astype(dtype, copy=False), gradient, samples, estimator.alpha, work
+    def __init__(self, estimator: Any, network: Network, problem: Problem) -> None:
+        self._estimator = estimator
+        self._network = network
+        self._layout = network.layout(estimator.activation, estimator.out_activation_)
+        self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
+        n_elements, self._chunk = _engine.workspace_elements(
+            self._layout, self._samples, problem.n_samples
         )
-        # SciPy keeps the gradient it is given until the next one.
-        return loss, gradient.astype(np.float64)
+        self._work = np.empty(n_elements, dtype=network.parameters.dtype)
+        self._gradient = np.empty_like(network.parameters)
 
-    def end_iteration(intermediate_result: Any) -> None:
-        network.parameters[...] = intermediate_result.x
-        estimator.loss_ = float(intermediate_result.fun)
-        estimator.n_iter_ += 1
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
-        if task.end_epoch(estimator._fitted_copies):
-            raise StopIteration
+    def run(self, task: FitTask) -> None:
+        """Iterate until SciPy's L-BFGS stops.
 
-    estimator.n_iter_ = 0
-    try:
-        with blas_threads(chunk, 6 * chunk * layout.n_weights):
-            result = minimize(
-                loss_and_gradient,
-                network.parameters.astype(np.float64),
-                method="L-BFGS-B",
-                jac=True,
-                callback=end_iteration,
-                options={
-                    "maxfun": estimator.max_fun,
-                    "maxiter": estimator.max_iter,
-                    "gtol": estimator.tol,
-                },
+        loss_, n_iter_ and the parameters are written after each iteration, so that the
+        estimator is usable however the fit ends.
+        """
+        estimator, network = self._estimator, self._network
+
+        def loss_and_gradient(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            task.begin_epoch()
+            loss = _engine.loss_gradient(
+                self._layout,
+                w.astype(network.parameters.dtype, copy=False),
+                self._gradient,
+                self._samples,
+                estimator.alpha,
+                self._work,
             )
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
-        return
-    network.parameters[...] = result.x
-    estimator.loss_ = float(result.fun)
-    estimator.n_iter_ = min(int(result.nit), estimator.max_iter)
-    _warn_unless_converged(result, estimator.n_iter_, estimator.max_iter)
+            # SciPy keeps the gradient it is given until the next one.
+            return loss, self._gradient.astype(np.float64)
+
+        def end_iteration(intermediate_result: Any) -> None:
+            network.parameters[...] = intermediate_result.x
+            estimator.loss_ = float(intermediate_result.fun)
+            estimator.n_iter_ += 1
+            if estimator.verbose:
+                print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+            if task.end_epoch(estimator._fitted_copies):
+                raise StopIteration
+
+        estimator.n_iter_ = 0
+        try:
+            with blas_threads(self._chunk, 6 * self._chunk * self._layout.n_weights):
+                result = minimize(
+                    loss_and_gradient,
+                    network.parameters.astype(np.float64),
+                    method="L-BFGS-B",
+                    jac=True,
+                    callback=end_iteration,
+                    options={
+                        "maxfun": estimator.max_fun,
+                        "maxiter": estimator.max_iter,
+                        "gtol": estimator.tol,
+                    },
+                )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+            return
+        network.parameters[...] = result.x
+        estimator.loss_ = float(result.fun)
+        estimator.n_iter_ = min(int(result.nit), int(estimator.max_iter))
+        _warn_unless_converged(result, estimator.n_iter_, estimator.max_iter)
 
 
 def _warn_unless_converged(result: Any, n_iter: int, max_iter: int) -> None:

@@ -10,7 +10,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
-from cymlp._base import _FLOATS, BaseMLP, _is_stochastic
+from cymlp._base import _FLOATS, BaseMLP, _cast, _is_stochastic
 
 # The output layer's activation: the canonical link of each loss.
 _OUTPUT_ACTIVATIONS = {"squared_error": "identity", "poisson": "exp"}
@@ -203,13 +203,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _encoded(
         self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
     ) -> NDArray[Any]:
-        with np.errstate(over="ignore"):
-            targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype)
-        if not np.isfinite(targets).all():
-            raise ValueError(
-                f"Input y contains infinity or a value too large for {np.dtype(dtype)!r}."
-            )
-        return np.require(targets, requirements="A")
+        targets = np.ascontiguousarray(y.reshape(len(y), -1))
+        return np.require(_cast(targets, dtype, "y"), requirements="A")
 
     def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
@@ -274,7 +269,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             If X is not valid or has another number of features than in fit.
         """
-        return self._decoded(self._outputs(X))
+        return self._decoded(self._predicted(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -39,23 +39,23 @@ class _Blas:
             yield
             return
         with self._lock:
-            if self._libraries is None:
-                self._libraries = _scipy_blas()
             if not self._runs:
-                self._found = [library.get_num_threads() for library in self._libraries]
+                libraries = self._libraries or _scipy_blas()
+                self._found = [library.get_num_threads() for library in libraries]
+                self._libraries = libraries
             self._runs[thread] = all_of_them
             self._share()
         try:
             yield
         finally:
             with self._lock:
-                del self._runs[thread]
+                self._runs.pop(thread, None)  # it is gone in a child forked meanwhile
                 self._share()
 
     def _share(self) -> None:
         """Give BLAS the threads that the present runs call for."""
         wants = list(self._runs.values())
-        for library, found in zip(self._libraries or [], self._found, strict=True):
+        for library, found in zip(self._libraries or [], self._found, strict=False):
             _set_threads(library, found if not wants or wants == [True] else 1)
 
     def after_fork(self) -> None:

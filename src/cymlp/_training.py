@@ -56,36 +56,27 @@ def split_for_validation(
     ValueError
         If fewer than two rows are held out, or a class is too small to be stratified.
     """
+    too_small = (
+        "The validation set is too small. Increase 'validation_fraction' "
+        "or the size of your dataset."
+    )
+    if fraction == 0:
+        raise ValueError(too_small)
     train, validation = train_test_split(
-        np.arange(problem.n_samples),
+        np.arange(problem.n_samples, dtype=np.intp),
         random_state=random_state,
         test_size=fraction,
         stratify=problem.targets if stratify else None,
     )
     if len(validation) < 2:
-        raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' "
-            "or the size of your dataset."
-        )
+        raise ValueError(too_small)
     return Split(train, validation)
 
 
-def fit_stochastic(
-    estimator: Any,
-    network: Network,
-    problem: Problem,
-    split: Split,
-    task: FitTask,
-    random_state: np.random.RandomState,
-    *,
-    incremental: bool,
-    best: NDArray[Any] | None = None,
-) -> None:
-    """Train ``network`` with the estimator's optimizer, epoch by epoch, until it stops.
+class StochasticTraining:
+    """Training of a network by the estimator's optimizer, mini-batch by mini-batch.
 
-    loss_, loss_curve_, n_iter_, t_ and what stopping watches are written to the estimator
-    after each epoch, so that it is usable however the fit ends: by convergence, after
-    max_iter epochs, through a callback or by Ctrl-C.
+    All memory that it needs is allocated when it is made; ``run`` does the epochs.
 
     Parameters
     ----------
@@ -95,68 +86,106 @@ def fit_stochastic(
         IN-OUT.
     problem : Problem
     split : Split
-    task : FitTask
     random_state : RandomState
-    incremental : bool
-        One epoch only, as partial_fit does.
     best : ndarray of shape (n_parameters,), default=None
         Parameters to return to where early stopping sees no score better than the best so
         far; None for those of the last epoch.
     """
-    optimizer = estimator._optimizer
-    update = optimizer.update(estimator.alpha)
-    layout = network.layout(estimator.activation, estimator.out_activation_)
-    samples = _engine.Samples(problem.X, problem.targets, problem.weights)
-    order = split.train
-    n_samples = problem.n_samples if order is None else len(order)
-    if order is None and estimator.shuffle:
-        order = np.arange(n_samples)
-    batch_size = _checked_batch_size(estimator.batch_size, n_samples)
-    n_elements, chunk = _engine.workspace_elements(layout, samples, batch_size)
-    work = np.empty(n_elements, dtype=network.parameters.dtype)
-    works_in_place = update.n_states == 0 and batch_size <= chunk
-    gradient = None if works_in_place else np.empty_like(network.parameters)
-    watch = (
-        _WatchedLoss(estimator)
-        if split.validation is None
-        else _WatchedScore(estimator, network, problem, split.validation, best)
-    )
-    estimator.n_iter_ = 0
-    try:
-        with blas_threads(batch_size, 6 * batch_size * layout.n_weights):
-            for _ in range(1 if incremental else estimator.max_iter):
-                task.begin_epoch()
-                if estimator.shuffle and order is not None:
-                    order = _shuffled(order, random_state)
-                update.learning_rate = optimizer.learning_rate
-                estimator.loss_ = _engine.train(
-                    layout, update, network.parameters, gradient, optimizer.state,
-                    samples, order, batch_size, work,
-                )  # fmt: skip
-                estimator.n_iter_ += 1
-                estimator.t_ += n_samples
-                estimator.loss_curve_.append(estimator.loss_)
-                if estimator.verbose:
-                    print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
-                watch.end_epoch()
-                optimizer.end_epoch(update, estimator.t_)
-                stopped = watch.stops(optimizer) or watch.has_diverged(network)
-                if task.end_epoch(lambda: estimator._fitted_copies(watch.best)) or stopped:
-                    break
-            else:
-                if not incremental:
-                    warnings.warn(
-                        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
-                        "reached and the optimization hasn't converged yet.",
-                        ConvergenceWarning,
-                        stacklevel=5,
-                    )
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
-    finally:
-        optimizer.n_updates = update.n_updates
-        if watch.best is not None:
-            network.parameters[...] = watch.best
+
+    def __init__(
+        self,
+        estimator: Any,
+        network: Network,
+        problem: Problem,
+        split: Split,
+        random_state: np.random.RandomState,
+        best: NDArray[Any] | None = None,
+    ) -> None:
+        self._estimator = estimator
+        self._network = network
+        self._random_state = random_state
+        self._order = split.train
+        self._n_samples = problem.n_samples if split.train is None else len(split.train)
+        self._batch_size = _checked_batch_size(estimator.batch_size, self._n_samples)
+        self._layout = network.layout(estimator.activation, estimator.out_activation_)
+        self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
+        self._update = estimator._optimizer.update(estimator.alpha)
+        n_elements, chunk = _engine.workspace_elements(
+            self._layout, self._samples, self._batch_size
+        )
+        in_place = self._update.n_states == 0 and self._batch_size <= chunk
+        self._work = np.empty(n_elements, dtype=network.parameters.dtype)
+        self._gradient = None if in_place else np.empty_like(network.parameters)
+        self._watch = (
+            _WatchedLoss(estimator)
+            if split.validation is None
+            else _WatchedScore(estimator, network, problem, split.validation, best)
+        )
+
+    def run(self, task: FitTask, *, incremental: bool) -> None:
+        """Train epoch by epoch until the fit stops, or, as partial_fit does, for one epoch.
+
+        loss_, loss_curve_, n_iter_, t_ and what stopping watches are written to the
+        estimator after each epoch, so that it is usable however the fit ends: by
+        convergence, after max_iter epochs, through a callback or by Ctrl-C.
+        """
+        estimator, watch = self._estimator, self._watch
+        optimizer = estimator._optimizer
+        estimator.n_iter_ = 0
+        try:
+            with blas_threads(self._batch_size, 6 * self._batch_size * self._layout.n_weights):
+                for _ in range(1 if incremental else estimator.max_iter):
+                    task.begin_epoch()
+                    self._epoch()
+                    watch.end_epoch()
+                    optimizer.end_epoch(self._update, estimator.t_)
+                    stopped = watch.stops(optimizer) or watch.has_diverged(self._network)
+                    if task.end_epoch(lambda: estimator._fitted_copies(watch.best)) or stopped:
+                        break
+                else:
+                    if not incremental:
+                        warnings.warn(
+                            "Stochastic Optimizer: Maximum iterations "
+                            f"({int(estimator.max_iter)}) reached and the optimization hasn't "
+                            "converged yet.",
+                            ConvergenceWarning,
+                            stacklevel=5,
+                        )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        finally:
+            optimizer.n_updates = self._update.n_updates
+            if watch.best is not None:
+                self._network.parameters[...] = watch.best
+
+    def _epoch(self) -> None:
+        """Visit every sample once, in one call to the engine, and record the loss."""
+        estimator = self._estimator
+        if estimator.shuffle:
+            self._order = self._shuffled_order()
+        self._update.learning_rate = estimator._optimizer.learning_rate
+        estimator.loss_ = _engine.train(
+            self._layout,
+            self._update,
+            self._network.parameters,
+            self._gradient,
+            estimator._optimizer.state,
+            self._samples,
+            self._order,
+            self._batch_size,
+            self._work,
+        )
+        estimator.n_iter_ += 1
+        estimator.t_ += self._n_samples
+        estimator.loss_curve_.append(estimator.loss_)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+
+    def _shuffled_order(self) -> NDArray[np.intp]:
+        """The order so far, permuted as ``sklearn.utils.shuffle`` does after long checks."""
+        permutation = np.arange(self._n_samples, dtype=np.intp)
+        self._random_state.shuffle(permutation)
+        return permutation if self._order is None else self._order[permutation]
 
 
 class _Watch:
@@ -179,7 +208,7 @@ class _Watch:
             return False
         if optimizer.stops(
             f"{self.complaint} more than tol={estimator.tol:f} for "
-            f"{estimator.n_iter_no_change} consecutive epochs.",
+            f"{int(estimator.n_iter_no_change)} consecutive epochs.",
             estimator.verbose,
         ):
             return True
@@ -253,11 +282,4 @@ def _checked_batch_size(batch_size: Any, n_samples: int) -> int:
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
             stacklevel=6,
         )
-    return min(int(batch_size), n_samples)
-
-
-def _shuffled(order: NDArray[np.intp], random_state: np.random.RandomState) -> NDArray[np.intp]:
-    """``order`` permuted as ``sklearn.utils.shuffle`` does, which validates at length."""
-    permutation = np.arange(len(order))
-    random_state.shuffle(permutation)
-    return order[permutation]
+    return min(max(int(batch_size), 1), n_samples)

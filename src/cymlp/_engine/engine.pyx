@@ -40,6 +40,7 @@ from cymlp._engine.updates cimport Update, apply
 
 cdef Py_ssize_t CHUNK_BYTES = 6_000_000   # a workspace's size, unless 32 rows need more
 cdef Py_ssize_t MIN_CHUNK_ROWS = 32
+cdef double CHUNK_SPARSE_PRODUCTS = 5e7   # of an entry of X with a weight, in a chunk
 
 
 cdef struct Batch:
@@ -292,6 +293,10 @@ def workspace_elements(Layout net, Samples samples, Py_ssize_t n_rows):
     """
     cdef Py_ssize_t per_row = elements_per_row(net, samples)
     cdef Py_ssize_t R = max(MIN_CHUNK_ROWS, CHUNK_BYTES // (per_row * samples.itemsize))
+    cdef double entries
+    if samples.sparse:
+        entries = samples.indices.shape[0] / max(1, samples.n_samples)
+        R = min(R, <Py_ssize_t>(CHUNK_SPARSE_PRODUCTS / (1 + entries * net.units[1])))
     R = max(1, min(R, n_rows))
     return R * per_row + net.widest, R
 
@@ -345,8 +350,8 @@ def train(
         raise ValueError("The state does not fit the update rule and the parameters")
     if update.n_states:
         s = &state[0, 0]
-    if samples.n_outputs != net.units[net.n_layers]:
-        raise ValueError("The targets do not fit the layout")
+    if samples.n_outputs != net.units[net.n_layers] or batch_size < 1:
+        raise ValueError("The targets do not fit the layout, or a mini-batch has no rows")
     with nogil:
         while start < batch.n and not interrupted(&poll):
             rows = part(batch, start, batch_size)
