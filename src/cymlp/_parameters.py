@@ -50,7 +50,7 @@ def _instance(name: str, kind: type) -> Allowed:
     return Allowed(f"an instance of {name!r}", lambda value: isinstance(value, kind))
 
 
-_BOOLEAN = [_instance("bool", bool), _instance("numpy.bool", np.bool_)]
+_BOOLEAN = [_instance("bool", bool), _instance(f"numpy.{np.bool_.__name__}", np.bool_)]
 _COUNT = _interval(Integral, 1)
 _NONE = Allowed("None", lambda value: value is None)
 _ARRAY_LIKE = Allowed(
