@@ -6,23 +6,25 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, issparse, vstack
+from scipy.sparse import issparse, vstack
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from cymlp._data import Problem, cast_to, checked_weights, engine_ready
 from cymlp._lbfgs import LbfgsTraining
 from cymlp._network import Network
 from cymlp._optimizers import SGD, Adam, Optimizer
 from cymlp._parameters import check_parameters, hidden_units
-from cymlp._training import Problem, Split, StochasticTraining, split_for_validation
+from cymlp._training import Split, StochasticTraining, split_for_validation
 
-_FLOATS = (np.float64, np.float32)
+FLOATS = (np.float64, np.float32)
 
 # Attributes that one fit leaves for the next only with warm_start or in partial_fit.
 _HISTORY = (
     "t_",
+    "loss_",
     "loss_curve_",
     "best_loss_",
     "validation_scores_",
@@ -34,7 +36,7 @@ _HISTORY = (
 _SLICE_BYTES = 4_000_000
 
 
-def _is_stochastic(estimator: "BaseMLP") -> bool:
+def is_stochastic(estimator: "BaseMLP") -> bool:
     """Whether partial_fit exists; the AttributeError says why not."""
     if estimator.solver not in ("sgd", "adam"):
         raise AttributeError(
@@ -184,14 +186,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         try:
             problem = self._problem(X, y, sample_weight, first_pass, incremental, classes)
             network = self._begin(problem, first_pass, incremental, random_state)
-            training = self._training(network, problem, first_pass, random_state)
+            training = self._training(network, problem, first_pass, incremental, random_state)
         except BaseException:  # Ctrl-C too
             before.restore()
             raise
-        if isinstance(training, LbfgsTraining):
-            training.run(task)
-        else:
-            training.run(task, incremental=incremental)
+        training.run(task)
         if not network.is_finite():
             before.restore()
             if incremental:  # the optimizer of before went on, and is as lost as the weights
@@ -214,8 +213,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """The validated data, as the engine takes them."""
         X, y = self._checked_data(X, y, reset=first_pass)
         dtype = X.dtype if first_pass else self._current_network().parameters.dtype
-        X = _engine_ready(_cast(X, dtype, "X"))
-        weights = None if sample_weight is None else _checked_weights(sample_weight, X)
+        X = engine_ready(cast_to(X, dtype, "X"))
+        weights = None if sample_weight is None else checked_weights(sample_weight, X)
         return Problem(X, self._encoded(y, X.dtype, incremental, classes), weights)
 
     def _begin(
@@ -307,6 +306,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         network: Network,
         problem: Problem,
         first_pass: bool,
+        incremental: bool,
         random_state: np.random.RandomState,
     ) -> LbfgsTraining | StochasticTraining:
         """What trains the network; with early stopping, on the rows that are not held out."""
@@ -317,7 +317,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             stratify = problem.targets.dtype == bool and self.n_outputs_ == 1
             split = split_for_validation(problem, self.validation_fraction, stratify, random_state)
             best = network.parameters.copy() if first_pass else None
-        return StochasticTraining(self, network, problem, split, random_state, best)
+        return StochasticTraining(
+            self, network, problem, split, random_state, incremental=incremental, best=best
+        )
 
     # Predicting.
 
@@ -349,7 +351,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 f"X has {X.shape[1]} features, but coefs_[0] has {network.units[0]} rows."
             )
         dtype = np.result_type(X.dtype, network.parameters.dtype)
-        network = network.astype(dtype if dtype in _FLOATS else np.float64)
+        network = network.astype(dtype if dtype in FLOATS else np.float64)
         dtype = network.parameters.dtype
         if issparse(X):
             X = X.tocsr()
@@ -362,7 +364,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         for start in range(0, n_samples, n_rows):
             rows = X if n_rows >= n_samples else X[start : start + n_rows]
             part: Any = network.outputs(
-                _engine_ready(rows.astype(dtype, copy=False)),
+                engine_ready(rows.astype(dtype, copy=False)),
                 self.activation,
                 self.out_activation_,
                 linked=linked,
@@ -451,62 +453,3 @@ class _Snapshot:
         self._estimator.__dict__.update(self._attributes)
         for attribute, length in self._lengths:
             del attribute[length:]
-
-
-def _cast(values: Any, dtype: Any, name: str) -> Any:
-    """An array or sparse matrix of another dtype; itself if it is of this one.
-
-    Raises
-    ------
-    ValueError
-        If a value is finite, but not in the new dtype.
-    """
-    if values.dtype == dtype:
-        return values
-    with np.errstate(over="ignore"):
-        cast = values.astype(dtype)
-    numbers = cast.data if issparse(cast) else cast
-    if np.isinf(numbers).any():
-        raise ValueError(
-            f"Input {name} contains infinity or a value too large for {np.dtype(dtype)!r}."
-        )
-    return cast
-
-
-def _engine_ready(X: Any) -> Any:
-    """X as the engine reads it, copied only if need be: aligned, or CSR with checked indices."""
-    if not issparse(X):
-        return np.require(X, requirements="A")
-    X = X.tocsr()
-    arrays = (np.ascontiguousarray(array) for array in (X.data, X.indices, X.indptr))
-    # A matrix of its own around the same arrays: the check may cut off spare entries.
-    X = csr_array(tuple(arrays), shape=X.shape, copy=False)
-    X.check_format(full_check=True)
-    return X
-
-
-def _checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
-    """Sample weights (n_samples,) of X's dtype.
-
-    Raises
-    ------
-    ValueError
-        If they are not one number per sample, not finite, negative, or all 0.
-    """
-    n_samples = X.shape[0]
-    if np.isscalar(sample_weight):
-        sample_weight = np.full(n_samples, sample_weight)
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=X.dtype, order="C", input_name="sample_weight"
-    )
-    if weights.ndim != 1:
-        raise ValueError(
-            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. "
-            f"Expected either a scalar value or a 1D array of length {n_samples}."
-        )
-    if weights.shape != (n_samples,):
-        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}!")
-    if not weights.any():
-        raise ValueError("Sample weights must contain at least one non-zero number.")
-    check_non_negative(weights, "`sample_weight`")
-    return np.require(weights, requirements="A")

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from cymlp._base import _FLOATS, BaseMLP, _is_stochastic
+from cymlp._base import FLOATS, BaseMLP, is_stochastic
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -155,7 +155,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
-            dtype=_FLOATS,
+            dtype=FLOATS,
             reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
@@ -216,7 +216,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ) -> float:
         return float(accuracy_score(truth, self._decoded(outputs), sample_weight=weights))
 
-    @available_if(_is_stochastic)
+    @available_if(is_stochastic)
     def partial_fit(
         self,
         X: ArrayLike,

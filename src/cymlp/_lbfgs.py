@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from cymlp import _engine
 from cymlp._callbacks import FitTask
+from cymlp._data import Problem
 from cymlp._network import Network
 from cymlp._threads import blas_threads
-from cymlp._training import Problem
 
 
 class LbfgsTraining:

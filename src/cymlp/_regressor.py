@@ -10,7 +10,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
-from cymlp._base import _FLOATS, BaseMLP, _cast, _is_stochastic
+from cymlp._base import FLOATS, BaseMLP, is_stochastic
+from cymlp._data import cast_to
 
 # The output layer's activation: the canonical link of each loss.
 _OUTPUT_ACTIVATIONS = {"squared_error": "identity", "poisson": "exp"}
@@ -191,7 +192,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=True,
-            dtype=_FLOATS,
+            dtype=FLOATS,
             reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
@@ -204,7 +205,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
     ) -> NDArray[Any]:
         targets = np.ascontiguousarray(y.reshape(len(y), -1))
-        return np.require(_cast(targets, dtype, "y"), requirements="A")
+        return np.require(cast_to(targets, dtype, "y"), requirements="A")
 
     def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
@@ -219,7 +220,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return np.nan
         return float(r2_score(truth, self._decoded(outputs), sample_weight=weights))
 
-    @available_if(_is_stochastic)
+    @available_if(is_stochastic)
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

@@ -11,31 +11,9 @@ from sklearn.model_selection import train_test_split
 
 from cymlp import _engine
 from cymlp._callbacks import FitTask
+from cymlp._data import Problem
 from cymlp._network import Network
 from cymlp._threads import blas_threads
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is to be learnt, in the form that the engine takes.
-
-    Attributes
-    ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Of the network's dtype.
-    targets : ndarray of shape (n_samples, n_outputs)
-        Of X's dtype, or bool.
-    weights : ndarray of shape (n_samples,) or None
-        Of X's dtype.
-    """
-
-    X: Any
-    targets: NDArray[Any]
-    weights: NDArray[Any] | None
-
-    @property
-    def n_samples(self) -> int:
-        return int(self.X.shape[0])
 
 
 @dataclass(frozen=True)
@@ -87,6 +65,8 @@ class StochasticTraining:
     problem : Problem
     split : Split
     random_state : RandomState
+    incremental : bool
+        Whether ``run`` does one epoch only, as partial_fit does.
     best : ndarray of shape (n_parameters,), default=None
         Parameters to return to where early stopping sees no score better than the best so
         far; None for those of the last epoch.
@@ -99,9 +79,12 @@ class StochasticTraining:
         problem: Problem,
         split: Split,
         random_state: np.random.RandomState,
+        *,
+        incremental: bool,
         best: NDArray[Any] | None = None,
     ) -> None:
         self._estimator = estimator
+        self._incremental = incremental
         self._network = network
         self._random_state = random_state
         self._order = split.train
@@ -122,8 +105,8 @@ class StochasticTraining:
             else _WatchedScore(estimator, network, problem, split.validation, best)
         )
 
-    def run(self, task: FitTask, *, incremental: bool) -> None:
-        """Train epoch by epoch until the fit stops, or, as partial_fit does, for one epoch.
+    def run(self, task: FitTask) -> None:
+        """Train epoch by epoch until the fit stops.
 
         loss_, loss_curve_, n_iter_, t_ and what stopping watches are written to the
         estimator after each epoch, so that it is usable however the fit ends: by
@@ -134,7 +117,7 @@ class StochasticTraining:
         estimator.n_iter_ = 0
         try:
             with blas_threads(self._batch_size, 6 * self._batch_size * self._layout.n_weights):
-                for _ in range(1 if incremental else estimator.max_iter):
+                for _ in range(1 if self._incremental else estimator.max_iter):
                     task.begin_epoch()
                     self._epoch()
                     watch.end_epoch()
@@ -143,7 +126,7 @@ class StochasticTraining:
                     if task.end_epoch(lambda: estimator._fitted_copies(watch.best)) or stopped:
                         break
                 else:
-                    if not incremental:
+                    if not self._incremental:
                         warnings.warn(
                             "Stochastic Optimizer: Maximum iterations "
                             f"({int(estimator.max_iter)}) reached and the optimization hasn't "
