@@ -18,9 +18,7 @@ NO_COMPILER = (
 # Never -ffast-math: it lets the compiler assume that NaN and infinity do not exist, and some
 # compilers then flush subnormal numbers to zero for the whole process.
 FLAGS = (
-    ["/O2"]
-    if sys.platform == "win32"
-    else ["-O3", "-g0", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"]
+    ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
 )
 
 # Cython's checks of memoryviews' indices, for hunting a bug; see CONTRIBUTING.md.
