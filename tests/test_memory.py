@@ -79,5 +79,5 @@ def test_sparse_slices_are_cut_by_their_entries():
     estimator._network.outputs = lambda *args, **kwargs: (
         calls.append(1), outputs(*args, **kwargs)
     )[1]  # fmt: skip
-    estimator.predict(X)
+    estimator.predict(X.astype(np.float32))  # to be converted
     assert len(calls) == 1
