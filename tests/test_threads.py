@@ -12,7 +12,7 @@ from cymlp import MLPClassifier, MLPRegressor, _threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-SMALL, LARGE = (10, 1e5), (200, 1e9)  # rows and flops of a step
+SMALL, LARGE = (10, 100_000), (200, 1_000_000)  # rows and weights of a step
 
 
 def n_threads():
@@ -43,6 +43,11 @@ def test_one_thread_or_all_by_the_size_of_the_step():
         assert set(n_threads()) == {1}
     assert set(n_threads()) == {2}
     with _threads.blas_threads(*LARGE):
+        assert set(n_threads()) == {2}
+
+
+def test_a_tiny_step_is_left_to_blas():
+    with _threads.blas_threads(1, 1000):
         assert set(n_threads()) == {2}
 
 

@@ -35,6 +35,9 @@ _HISTORY = (
 # Bytes of a slice of rows that predict converts or decodes at a time.
 _SLICE_BYTES = 4_000_000
 
+# Elements up to which predict looks at an array itself, before it asks validate_data.
+_SMALL_SIZE = 100_000
+
 
 def is_stochastic(estimator: "BaseMLP") -> bool:
     """Whether partial_fit exists; the AttributeError says why not."""
@@ -344,7 +347,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             Whether to apply the output layer's activation.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if not self._needs_no_validation(X):
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         network = self._current_network()
         if X.shape[1] != network.units[0]:
             raise ValueError(
@@ -379,6 +383,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 result = np.empty((n_samples, *part.shape[1:]), dtype=part.dtype)
             result[start : start + n_rows] = part
         return vstack(parts, format=parts[0].format) if parts else result
+
+    def _needs_no_validation(self, X: Any) -> bool:
+        """Whether X is a small array that validate_data, slow for one row, would only wave on."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in FLOATS
+            and 0 < X.size <= _SMALL_SIZE
+            and X.shape[1] == self.__dict__.get("n_features_in_")
+            and "feature_names_in_" not in self.__dict__
+            and bool(np.isfinite(X).all())
+        )
 
     # The fitted state.
 

@@ -56,7 +56,7 @@ def cast_to(values: Any, dtype: Any, name: str) -> Any:
 def engine_ready(X: Any) -> Any:
     """X as the engine reads it, copied only if need be: aligned, or CSR with checked indices."""
     if not issparse(X):
-        return np.require(X, requirements="A")
+        return X if X.flags.aligned else X.copy()
     X = X.tocsr()
     arrays = (np.ascontiguousarray(array) for array in (X.data, X.indices, X.indptr))
     # A matrix of its own around the same arrays: the check may cut off spare entries.

@@ -72,7 +72,7 @@ class LbfgsTraining:
 
         estimator.n_iter_ = 0
         try:
-            with blas_threads(self._chunk, 6 * self._chunk * self._layout.n_weights):
+            with blas_threads(self._chunk, self._layout.n_weights):
                 result = minimize(
                     loss_and_gradient,
                     network.parameters.astype(np.float64),

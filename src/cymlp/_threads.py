@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from threadpoolctl import ThreadpoolController
 # From this size of a step on, BLAS's own threads pay: `python -m benchmarks threads` measures it.
 _CROSSING_FLOPS = 20_000_000
 _CROSSING_ROWS = 64
+
+# Below this size of a step BLAS libraries use one thread of their own accord.
+_ALWAYS_ONE_FLOPS = 1_000_000
 
 
 class _Blas:
@@ -87,7 +90,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_blas.after_fork)
 
 
-def blas_threads(n_rows: int, flops: float) -> AbstractContextManager[None]:
+def blas_threads(n_rows: int, n_weights: int) -> AbstractContextManager[None]:
     """Context in which SciPy's BLAS uses one thread, or all where a step repays them.
 
     What it used before is restored at the end, also after an exception. Where several fits
@@ -97,9 +100,12 @@ def blas_threads(n_rows: int, flops: float) -> AbstractContextManager[None]:
     ----------
     n_rows : int
         Rows of X in a step.
-    flops : float
-        Floating-point operations of a step.
+    n_weights : int
+        Weights of the network; forwards and backwards a step takes 6 n_rows n_weights flops.
     """
+    flops = 6 * n_rows * n_weights
+    if flops < _ALWAYS_ONE_FLOPS:
+        return nullcontext()
     return _blas.threads(n_rows >= _CROSSING_ROWS and flops >= _CROSSING_FLOPS)
 
 

@@ -116,7 +116,7 @@ class StochasticTraining:
         optimizer = estimator._optimizer
         estimator.n_iter_ = 0
         try:
-            with blas_threads(self._batch_size, 6 * self._batch_size * self._layout.n_weights):
+            with blas_threads(self._batch_size, self._layout.n_weights):
                 for _ in range(1 if self._incremental else estimator.max_iter):
                     task.begin_epoch()
                     self._epoch()
