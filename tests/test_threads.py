@@ -12,7 +12,8 @@ from cymlp import MLPClassifier, MLPRegressor, _threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-SMALL, LARGE = (10, 100_000), (200, 1_000_000)  # rows and weights of a step
+# Rows of a step, weights, and steps.
+SMALL, LARGE = (10, 100_000, 1000), (200, 1_000_000, 1000)
 
 
 def n_threads():
@@ -47,8 +48,13 @@ def test_one_thread_or_all_by_the_size_of_the_step():
 
 
 def test_a_tiny_step_is_left_to_blas():
-    with _threads.blas_threads(1, 1000):
+    with _threads.blas_threads(1, 1000, 10):
         assert set(n_threads()) == {2}
+
+
+def test_a_short_run_does_not_wake_all():
+    with _threads.blas_threads(200, 100_000, 1):
+        assert set(n_threads()) == {1}
 
 
 def test_restored_after_an_exception():

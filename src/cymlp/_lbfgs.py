@@ -70,9 +70,10 @@ class LbfgsTraining:
             if task.end_epoch(estimator._fitted_copies):
                 raise StopIteration
 
+        n_steps = estimator.max_iter * self._samples.n_samples / self._chunk
         estimator.n_iter_ = 0
         try:
-            with blas_threads(self._chunk, self._layout.n_weights):
+            with blas_threads(self._chunk, self._layout.n_weights, n_steps):
                 result = minimize(
                     loss_and_gradient,
                     network.parameters.astype(np.float64),

@@ -119,7 +119,7 @@ class Network:
         out = np.empty((n_rows, self.units[-1]), dtype=dtype)
         n_elements, chunk = _engine.workspace_elements(layout, samples, n_rows)
         work = np.empty(n_elements, dtype=dtype)
-        with blas_threads(chunk, layout.n_weights):
+        with blas_threads(chunk, layout.n_weights, n_rows / chunk):
             _engine.predict(layout, self.parameters, samples, rows, out, linked, work)
         return out
 

@@ -13,7 +13,11 @@ from threadpoolctl import ThreadpoolController
 _CROSSING_FLOPS = 20_000_000
 _CROSSING_ROWS = 64
 
-# Below this size of a step BLAS libraries use one thread of their own accord.
+# A run below this size is done before BLAS's threads, which may have to wait some milliseconds
+# for NumPy's BLAS to stop spinning, have woken.
+_WAKING_FLOPS = 1_000_000_000
+
+# Below this size of a run BLAS libraries use one thread of their own accord.
 _ALWAYS_ONE_FLOPS = 1_000_000
 
 
@@ -90,8 +94,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_blas.after_fork)
 
 
-def blas_threads(n_rows: int, n_weights: int) -> AbstractContextManager[None]:
-    """Context in which SciPy's BLAS uses one thread, or all where a step repays them.
+def blas_threads(n_rows: int, n_weights: int, n_steps: float) -> AbstractContextManager[None]:
+    """Context in which SciPy's BLAS uses one thread, or all where a run repays them.
 
     What it used before is restored at the end, also after an exception. Where several fits
     run at once, in threads, each gets one. Only speed depends on it.
@@ -102,11 +106,15 @@ def blas_threads(n_rows: int, n_weights: int) -> AbstractContextManager[None]:
         Rows of X in a step.
     n_weights : int
         Weights of the network; forwards and backwards a step takes 6 n_rows n_weights flops.
+    n_steps : float
+        Steps of the run.
     """
     flops = 6 * n_rows * n_weights
-    if flops < _ALWAYS_ONE_FLOPS:
+    if flops * n_steps < _ALWAYS_ONE_FLOPS:
         return nullcontext()
-    return _blas.threads(n_rows >= _CROSSING_ROWS and flops >= _CROSSING_FLOPS)
+    return _blas.threads(
+        n_rows >= _CROSSING_ROWS and flops >= _CROSSING_FLOPS and flops * n_steps >= _WAKING_FLOPS
+    )
 
 
 def blas_info() -> list[dict[str, Any]]:

@@ -114,10 +114,12 @@ class StochasticTraining:
         """
         estimator, watch = self._estimator, self._watch
         optimizer = estimator._optimizer
+        n_epochs = 1 if self._incremental else estimator.max_iter
+        n_steps = n_epochs * self._n_samples / self._batch_size
         estimator.n_iter_ = 0
         try:
-            with blas_threads(self._batch_size, self._layout.n_weights):
-                for _ in range(1 if self._incremental else estimator.max_iter):
+            with blas_threads(self._batch_size, self._layout.n_weights, n_steps):
+                for _ in range(n_epochs):
                     task.begin_epoch()
                     self._epoch()
                     watch.end_epoch()
