@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse, vstack
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
@@ -109,10 +109,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.max_fun = max_fun
 
     # What the classifier and the regressor differ in.
-
-    @abstractmethod
-    def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
-        """X and y validated, y (n_samples,) or (n_samples, n_outputs)."""
 
     @abstractmethod
     def _encoded(
@@ -219,6 +215,22 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X = engine_ready(cast_to(X, dtype, "X"))
         weights = None if sample_weight is None else checked_weights(sample_weight, X)
         return Problem(X, self._encoded(y, X.dtype, incremental, classes), weights)
+
+    def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
+        """X and y validated, y (n_samples,) or (n_samples, n_outputs)."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=isinstance(self, RegressorMixin),
+            dtype=FLOATS,
+            reset=reset,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
 
     def _begin(
         self,

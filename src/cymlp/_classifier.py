@@ -7,12 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
-from cymlp._base import FLOATS, BaseMLP, is_stochastic
+from cymlp._base import BaseMLP, is_stochastic
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -147,20 +145,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> clf.score(X_test, y_test) > 0.95
     True
     """
-
-    def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            dtype=FLOATS,
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
 
     def _encoded(
         self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any

@@ -6,11 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
-from cymlp._base import FLOATS, BaseMLP, is_stochastic
+from cymlp._base import BaseMLP, is_stochastic
 from cymlp._data import cast_to
 
 # The output layer's activation: the canonical link of each loss.
@@ -185,18 +183,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.loss = loss
 
     def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=True,
-            dtype=FLOATS,
-            reset=reset,
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = super()._checked_data(X, y, reset)
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"loss='poisson' requires y >= 0, but y has the value {y.min()}.")
         return X, y

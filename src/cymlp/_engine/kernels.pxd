@@ -122,16 +122,15 @@ cdef inline floating row_max(const floating *z, Py_ssize_t h) noexcept nogil:
     return largest
 
 
-cdef inline floating softmax_row(floating *z, Py_ssize_t h, floating largest) noexcept nogil:
-    """z (h,) <- e^(z - largest) / S, and return S = sum_j e^(z_j - largest)."""
-    cdef floating total = 0
+cdef inline void softmax_row(floating *z, Py_ssize_t h) noexcept nogil:
+    """z (h,) <- e^(z - m) / sum_j e^(z_j - m), m the largest of z: no power overflows."""
+    cdef floating largest = row_max(z, h), total = 0
     cdef Py_ssize_t j
     for j in range(h):
         z[j] = exp_(z[j] - largest)
         total += z[j]
     for j in range(h):
         z[j] /= total
-    return total
 
 
 cdef inline void link(Output output, floating *Z, Py_ssize_t n, Py_ssize_t h) noexcept nogil:
@@ -144,7 +143,7 @@ cdef inline void link(Output output, floating *Z, Py_ssize_t n, Py_ssize_t h) no
         logistic(Z, n * h)
     elif output == SOFTMAX_LOG_LOSS:
         for i in range(n):
-            softmax_row(Z + i * h, h, row_max(Z + i * h, h))
+            softmax_row(Z + i * h, h)
 
 
 cdef inline double minus_log(floating p) noexcept nogil:
@@ -212,7 +211,7 @@ cdef inline double softmax_log_loss_row(
     """z (h,) <- w (p - t), p = softmax(z); return -sum_j t log p."""
     cdef double loss = 0
     cdef Py_ssize_t j
-    softmax_row(z, h, row_max(z, h))
+    softmax_row(z, h)
     for j in range(h):
         if t[j] != 0:
             loss += t[j] * minus_log(z[j])
