@@ -1,6 +1,8 @@
 """Extension modules, compiler flags and Cython directives; all else is in pyproject.toml."""
 
+import copy
 import os
+import platform
 import sys
 import tempfile
 
@@ -18,7 +20,9 @@ NO_COMPILER = (
 # Never -ffast-math: it lets the compiler assume that NaN and infinity do not exist, and some
 # compilers then flush subnormal numbers to zero for the whole process.
 FLAGS = (
-    ["/O2"] if sys.platform == "win32" else ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math"]
+    ["/O2", "/fp:precise"]
+    if sys.platform == "win32"
+    else ["-O3", "-g0", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math"]
 )
 
 # Cython's checks of memoryviews' indices, for hunting a bug; see CONTRIBUTING.md.
@@ -33,7 +37,55 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 
-MODULES = ["engine", "layout", "probe", "samples", "updates"]
+# Modules that exist once, and those that exist once for each instruction set: the loops and
+# what inlines them. Those of other sets than the compiler's own have a suffix.
+PLAIN_MODULES = ["cpu", "layout", "samples", "team", "updates"]
+KERNEL_MODULES = ["engine", "probe"]
+# What cpu.pyx asks the CPU for, no more; the names of the sets are too new for some compilers.
+V3 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2"]
+WIDE = ["-mprefer-vector-width=512"]
+INSTRUCTION_SETS = {
+    "_v3": V3,
+    "_v4": [*V3, *(f"-mavx512{part}" for part in ("f", "bw", "cd", "dq", "vl")), *WIDE],
+}
+
+
+def extensions():
+    """All extension modules."""
+    kernels = {
+        "include_dirs": ["src/cymlp/_engine/kernels"],
+        "depends": ["src/cymlp/_engine/kernels/tile.h"],
+    }
+    modules = cythonize(
+        [
+            Extension(
+                f"cymlp._engine.{name}",
+                [f"src/cymlp/_engine/{name}.pyx"],
+                extra_compile_args=FLAGS,
+                **kernels,
+            )
+            for name in PLAIN_MODULES + KERNEL_MODULES
+        ],
+        build_dir="build/cython-checked" if CHECKED else "build/cython",
+        compiler_directives=DIRECTIVES,
+        include_path=["src"],
+    )
+    if platform.machine() not in ("x86_64", "AMD64") or sys.platform == "win32":
+        return modules
+    sources = {module.name: module.sources for module in modules}
+    return modules + [
+        Extension(
+            f"cymlp._engine.{name}{suffix}",
+            sources[f"cymlp._engine.{name}"],
+            extra_compile_args=FLAGS + flags,
+            # The same C file serves for all sets, but for the name of its entry.
+            define_macros=[(f"PyInit_{name}", f"PyInit_{name}{suffix}")],
+            optional=True,  # a compiler may not know the set
+            **kernels,
+        )
+        for suffix, flags in INSTRUCTION_SETS.items()
+        for name in KERNEL_MODULES
+    ]
 
 
 class BuildExtensions(build_ext):
@@ -49,6 +101,13 @@ class BuildExtensions(build_ext):
         self._try_compiler()
         super().build_extensions()
 
+    def build_extension(self, ext):
+        # Object files of one source for several sets must not overwrite one another, nor must
+        # builds that run at the same time see each other's folder.
+        command = copy.copy(self)
+        command.build_temp = os.path.join(self.build_temp, ext.name)
+        super(BuildExtensions, command).build_extension(ext)
+
     def _try_compiler(self):
         with tempfile.TemporaryDirectory() as folder:
             probe = os.path.join(folder, "probe.c")
@@ -60,19 +119,4 @@ class BuildExtensions(build_ext):
                 raise SystemExit(NO_COMPILER.format(reason=error)) from None
 
 
-setup(
-    ext_modules=cythonize(
-        [
-            Extension(
-                f"cymlp._engine.{name}",
-                [f"src/cymlp/_engine/{name}.pyx"],
-                extra_compile_args=FLAGS,
-            )
-            for name in MODULES
-        ],
-        build_dir="build/cython-checked" if CHECKED else "build/cython",
-        compiler_directives=DIRECTIVES,
-        include_path=["src"],
-    ),
-    cmdclass={"build_ext": BuildExtensions},
-)
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})

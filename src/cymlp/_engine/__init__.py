@@ -1,21 +1,67 @@
-"""The compiled engine: the one door through which Python reaches it."""
+"""The compiled engine: the one door through which Python reaches it.
 
-from cymlp._engine import probe
-from cymlp._engine.engine import loss_gradient, predict, train, workspace_elements
+The modules ``engine`` and ``probe`` exist once for each instruction set that cymlp was built
+for. The best that the CPU has is taken; the environment variable CYMLP_INSTRUCTION_SET names
+another, for a test or a comparison.
+"""
+
+import importlib
+import importlib.util
+import os
+from typing import TYPE_CHECKING
+
+from cymlp._engine.cpu import instruction_sets
 from cymlp._engine.layout import Layout
 from cymlp._engine.samples import Samples
+from cymlp._engine.team import Team
 from cymlp._engine.updates import Update
 
-# The instruction set that the engine was compiled for, as show_versions prints it.
-BUILD = "baseline"
+_SUFFIXES = {"baseline": "", "x86-64-v3": "_v3", "x86-64-v4": "_v4"}
+
+
+def _chosen() -> str:
+    """The instruction set whose modules are to be used."""
+    found = [name for name in instruction_sets() if _is_built(name)]
+    wanted = os.environ.get("CYMLP_INSTRUCTION_SET", found[0])
+    if wanted not in found:
+        raise ImportError(
+            f"CYMLP_INSTRUCTION_SET is {wanted!r}; this CPU and this build have {found}."
+        )
+    return wanted
+
+
+def _is_built(name: str) -> bool:
+    return importlib.util.find_spec(f"cymlp._engine.engine{_SUFFIXES[name]}") is not None
+
+
+# The instruction set that the engine was compiled for.
+BUILD = _chosen()
+
+if TYPE_CHECKING:
+    from cymlp._engine import engine, probe
+else:
+    engine = importlib.import_module(f"cymlp._engine.engine{_SUFFIXES[BUILD]}")
+    probe = importlib.import_module(f"cymlp._engine.probe{_SUFFIXES[BUILD]}")
+
+is_finite = engine.is_finite
+loss_gradient = engine.loss_gradient
+needs_gradient = engine.needs_gradient
+predict = engine.predict
+prediction_elements = engine.prediction_elements
+train = engine.train
+workspace_elements = engine.workspace_elements
 
 __all__ = [
     "BUILD",
     "Layout",
     "Samples",
+    "Team",
     "Update",
+    "is_finite",
     "loss_gradient",
+    "needs_gradient",
     "predict",
+    "prediction_elements",
     "probe",
     "train",
     "workspace_elements",

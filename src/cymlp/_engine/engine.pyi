@@ -3,13 +3,23 @@ from numpy.typing import NDArray
 
 from cymlp._engine.layout import Layout
 from cymlp._engine.samples import Samples
+from cymlp._engine.team import Team
 from cymlp._engine.updates import Update
 
 _Array = NDArray[float32] | NDArray[float64]
 
-def workspace_elements(net: Layout, samples: Samples, n_rows: int) -> tuple[int, int]: ...
+def is_finite(X: _Array) -> bool: ...
+def workspace_elements(
+    layout: Layout, samples: Samples, n_rows: int, size: int = 1
+) -> tuple[int, int]: ...
+def prediction_elements(
+    layout: Layout, samples: Samples, n_rows: int, size: int = 1
+) -> tuple[int, int]: ...
+def needs_gradient(
+    layout: Layout, update: Update, samples: Samples, batch_size: int, chunk_rows: int
+) -> bool: ...
 def train(
-    net: Layout,
+    layout: Layout,
     update: Update,
     parameters: _Array,
     gradient: _Array | None,
@@ -18,21 +28,25 @@ def train(
     order: NDArray[intp] | None,
     batch_size: int,
     work: _Array,
+    team: Team | None = None,
 ) -> float: ...
 def loss_gradient(
-    net: Layout,
+    layout: Layout,
     parameters: _Array,
     gradient: _Array,
     samples: Samples,
     alpha: float,
     work: _Array,
+    team: Team | None = None,
 ) -> float: ...
 def predict(
-    net: Layout,
+    layout: Layout,
     parameters: _Array,
     samples: Samples,
     order: NDArray[intp] | None,
     out: _Array,
     linked: bool,
     work: _Array,
-) -> None: ...
+    finite: bool = True,
+    team: Team | None = None,
+) -> bool: ...

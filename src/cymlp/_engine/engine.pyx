@@ -13,311 +13,686 @@ T, w  (n, k) targets and (n,) weights of the rows
 ====  ============================================================================
 
 All parameters are one vector, every W and then every b; Layout knows where each begins,
-Samples where X lies. A batch is worked through in chunks of at most R rows, so that its
-intermediate results stay small, whatever its size. The workspace, allocated by the caller
-once per fit, holds, R rows each unless said otherwise::
+Samples where X lies, Workspace where all that lies between them. A batch is worked through
+in chunks of at most R rows, so that its intermediate results stay small, whatever its size.
 
-    A_1 ... A_L  |  D, D'  |  T  |  w  |  column sums (widest,)  |  A_0
+A team of threads makes a step together, in three phases that each share out differently::
 
-The output layer's A_L becomes its D in place; hidden layers' deltas alternate between D
-and D'. Nothing is allocated inside a run, and below a ``def`` nothing needs the GIL, save
-the poll for signals.
+    inputs    by features   gather columns of X; partial products with these rows of W_0
+    passes    by rows       forward pass, loss, deltas back to the first layer
+    update    by features   the gradient of these rows of every W, and their update
+
+They meet after the first and the second, so that each reads what the others have written. A
+member's rows of W_0, its columns of X and its part of Adam's moments are touched by it alone
+and stay in its cache. Where X is sparse or has few features there are no partial products,
+and rows of X are gathered at the beginning of the passes. One thread is a team too, and meets
+nobody. Nothing is allocated inside a run, and below a ``def`` nothing needs the GIL, save the
+poll for signals.
 """
 from cython cimport floating
+from libc.string cimport memset
 
-from cymlp._engine.blas cimport gemm
-from cymlp._engine.kernels cimport (
-    activate, add_bias, add_scaled, column_sums, link, multiply_derivative, output_delta, scale,
-    squared_norm
+from cymlp._engine.kernels.elements cimport (
+    activate, add_parts, add_scaled, column_sums, link, multiply_derivative, output_delta, scale
 )
-from cymlp._engine.layout cimport Layout
+from cymlp._engine.kernels.gemm cimport are_finite, gemm, squared_norm
+from cymlp._engine.kernels.optimizers cimport GRADIENT, SGD, Rule, apply
+from cymlp._engine.kernels.subnormals cimport flush_subnormals, restore_subnormals
+from cymlp._engine.layout cimport Layout, Net
 from cymlp._engine.samples cimport (
-    Samples, csr_product, csr_transposed_product, dense_batch, gather_targets, gather_weights,
-    total_weight
+    Batch, Data, Range, Samples, csr_product, csr_transposed_product, dense_batch,
+    gather_targets, gather_weights, part, total_weight
 )
 from cymlp._engine.signals cimport Poll, interrupted, propagate, seconds
-from cymlp._engine.updates cimport Update, apply
+from cymlp._engine.team cimport (
+    MOST_MEMBERS, Gate, Team, done_alone, meet, run_together, waits_too_much
+)
+from cymlp._engine.updates cimport Update
+from cymlp._engine.workspace cimport (
+    BLOCK_ELEMENTS, BLOCK_ROWS, LINE, Workspace, elements_per_row, prediction_elements_per_row,
+    prediction_rows_with_room, prediction_size, prediction_workspace, rows_with_room, workspace,
+    workspace_size
+)
 
-cdef Py_ssize_t CHUNK_BYTES = 6_000_000   # a workspace's size, unless 32 rows need more
-cdef Py_ssize_t MIN_CHUNK_ROWS = 32
-cdef double CHUNK_SPARSE_PRODUCTS = 5e7   # of an entry of X with a weight, in a chunk
-
-
-cdef struct Batch:
-    # n rows of the samples: rows[0:n], or, where rows is NULL, those from first on.
-    const Py_ssize_t *rows
-    Py_ssize_t first
-    Py_ssize_t n
-
-
-cdef inline Batch part(Batch batch, Py_ssize_t start, Py_ssize_t most) noexcept nogil:
-    """Rows start to start + most of the batch, or as many as there are."""
-    if batch.rows != NULL:
-        batch.rows += start
-    batch.first += start
-    batch.n = min(most, batch.n - start)
-    return batch
+cdef Py_ssize_t CHUNK_BYTES = 1_500_000   # a member's part of a workspace: its second cache
+cdef Py_ssize_t CHUNK_ROWS = 512          # but these many, as more rows make faster products
+cdef double CHUNK_FLOPS = 8e9             # and no more flops between two polls for signals,
+cdef double CHUNK_SPARSE_PRODUCTS = 5e7   # nor products of an entry of X with a weight
+cdef Py_ssize_t MOST_BLOCKWISE_ROWS = 128  # gradients of longer batches are made in one piece
 
 
-cdef const floating *forward(
-    Layout net, const floating *parameters, Samples samples, Batch batch,
-    floating *work, Py_ssize_t R, floating *Z_out, Py_ssize_t *stride, Poll *poll,
+cdef struct Run:
+    # What the members of a team work on together.
+    const Net *net
+    const Data *data
+    Workspace space
+    Gate *gate
+    Py_ssize_t itemsize
+    Batch batch               # the samples to visit
+    Py_ssize_t batch_size
+    Py_ssize_t start          # those before are done: n_counted of them, as some are skipped
+    Py_ssize_t n_counted
+    Rule rule                 # as it is at the start
+    void *parameters
+    void *gradient            # NULL where each block's gradient is used and forgotten
+    void *state
+    void *work
+    void *out                 # predictions
+    bint linked
+    bint look                 # whether to look if X is finite
+    bint finite               # what was seen
+    Poll poll                 # asked by member 0,
+    bint stopped              # which tells the others,
+    bint alone                # and whether it goes on without them
+    double loss[MOST_MEMBERS]      # of each part
+    double squares[MOST_MEMBERS]   # |W|^2 of each part's rows, where there is a penalty
+
+
+cdef Team ONE_THREAD = Team(1)
+
+
+cdef inline Range share(
+    Py_ssize_t total, Py_ssize_t rank, Py_ssize_t size, Py_ssize_t unit
 ) noexcept nogil:
-    """A_{l+1} (n, h) <- f(A_l W_l + b_l) for every hidden layer; Z_out (n, k) for the last.
+    """A member's part of ``total`` things that are given out by ``unit``."""
+    cdef Range own
+    cdef Py_ssize_t units = (total + unit - 1) // unit
+    own.start = min(total, units * rank // size * unit)
+    own.stop = min(total, units * (rank + 1) // size * unit)
+    return own
 
-    Return A_0, whose rows are ``stride`` elements apart, or NULL where X is sparse.
+
+cdef inline Py_ssize_t deltas_at(const Net *net, Workspace space, Py_ssize_t layer) noexcept nogil:
+    """Where this layer's D begins in the workspace; the output layer's takes its A's place."""
+    cdef Py_ssize_t outputs = space.R * net.A[layer + 1]
+    return outputs if layer + 1 == net.n_layers else space.D + outputs
+
+
+cdef inline const floating *own_inputs(
+    Run *run, Py_ssize_t rank, Batch batch, Py_ssize_t n_rows, floating *work, Py_ssize_t *stride
+) noexcept nogil:
+    """A part's columns of A_0, of which the first ``n_rows`` rows are gathered now if need be."""
+    cdef Range columns = share(run.net.units[0], rank, run.gate.size, LINE)
+    return dense_batch(
+        run.data, batch, Range(0, n_rows), columns,
+        work + run.space.X + run.space.R * columns.start, stride,
+    )
+
+
+cdef void inputs(
+    Run *run, Py_ssize_t rank, Batch batch, const floating *parameters, floating *work
+) noexcept nogil:
+    """P (n, h) <- A_0 W_0 over a part's features alone."""
+    cdef Workspace space = run.space
+    cdef Py_ssize_t h = run.net.units[1], stride = 0
+    cdef Range own = share(run.net.units[0], rank, run.gate.size, LINE)
+    cdef const floating *X = own_inputs(run, rank, batch, batch.n, work, &stride)
+    cdef floating *P = work + space.P + rank * space.R * h
+    gemm(
+        False, False, batch.n, h, own.stop - own.start,
+        <floating>1, X, stride, parameters + run.net.W[0] + own.start * h, h,
+        <floating>0, P, h, P, h, work + space.own + rank * space.own_size,
+    )
+
+
+cdef inline const floating *all_inputs(
+    Run *run, Batch batch, Range rows, floating *work, Py_ssize_t *stride
+) noexcept nogil:
+    """A_0, of which these rows are gathered now if need be; NULL where X is sparse."""
+    if run.data.sparse:
+        return NULL
+    return dense_batch(
+        run.data, batch, rows, Range(0, run.net.units[0]), work + run.space.X, stride
+    )
+
+
+cdef void forward(
+    const Net *net, const floating *parameters, const Data *data, Batch batch,
+    const floating *X, Py_ssize_t stride, Py_ssize_t first_layer,
+    floating *work, Py_ssize_t R, Py_ssize_t row, floating *Z_out, floating *pack,
+) noexcept nogil:
+    """A_{l+1} (n, h) <- f(A_l W_l + b_l) for the hidden layers; Z_out (n, k) for the last.
+
+    The batch's first row is row ``row`` of the chunk. Layers before ``first_layer`` are done.
     """
     cdef Py_ssize_t layer, d, h
-    cdef const floating *X = NULL
     cdef const floating *A
     cdef floating *Z
-    if not samples.sparse:
-        X = dense_batch(
-            samples, batch.rows, batch.first, batch.n, work + workspace_size(net, R), stride
-        )
-    A = X
-    for layer in range(net.n_layers):
-        if interrupted(poll):
-            break
+    for layer in range(first_layer, net.n_layers):
         d, h = net.units[layer], net.units[layer + 1]
-        Z = Z_out if layer + 1 == net.n_layers else work + R * net.A[layer + 1]
+        A = X if layer == 0 else work + R * net.A[layer] + row * d
+        Z = Z_out if layer + 1 == net.n_layers else work + R * net.A[layer + 1] + row * h
         if A == NULL:
-            multiply_sparse(samples, batch, parameters + net.W[layer], h, Z)
+            multiply_sparse(
+                data, batch, parameters + net.W[layer], parameters + net.b[layer], h, Z
+            )
         else:
             gemm(
                 False, False, batch.n, h, d,
-                <floating>1, A, stride[0] if layer == 0 else d, parameters + net.W[layer], h,
-                <floating>0, Z, h,
+                <floating>1, A, stride if layer == 0 else d, parameters + net.W[layer], h,
+                <floating>1, parameters + net.b[layer], 0, Z, h, pack,
             )
-        add_bias(Z, parameters + net.b[layer], batch.n, h)
         if layer + 1 < net.n_layers:
             activate(net.activation, Z, batch.n * h)
-        A = Z
-    return X
 
 
 cdef void backward(
-    Layout net, const floating *parameters, Samples samples, Batch batch,
-    const floating *X, Py_ssize_t stride, floating *work, Py_ssize_t R,
-    floating *out, floating step, floating keep_W, floating keep_b, Poll *poll,
+    const Net *net, const floating *parameters, Py_ssize_t n, floating *work, Workspace space,
+    Py_ssize_t row, floating *pack,
 ) noexcept nogil:
-    """out <- keep * out + step * gradient, from the output layer's deltas in A_L.
-
-    The gradient of W_l (d, h) is A_l^T D_l and that of b_l (h,) the sum of D_l's rows;
-    D_{l-1} (n, d) = (D_l W_l^T) * f'(Z_{l-1}). With a gradient's memory as ``out`` this is
-    the gradient; with the parameters themselves it is gradient descent in place, each W_l
-    having served the layer below before it changes.
-    """
+    """D_{l-1} (n, d) <- (D_l W_l^T) * f'(Z_{l-1}) from the output layer's D to the first."""
     cdef Py_ssize_t layer, d, h
-    cdef floating *D = work + R * net.A[net.n_layers]
-    cdef floating *D_below = work + R * net.n_units
-    cdef floating *D_other = D_below + R * net.widest
-    cdef floating *sums = work + workspace_size(net, R) - net.widest
-    cdef const floating *A
-    for layer in range(net.n_layers - 1, -1, -1):
-        if interrupted(poll):
-            break
+    cdef floating *D
+    cdef floating *D_below
+    for layer in range(net.n_layers - 1, 0, -1):
         d, h = net.units[layer], net.units[layer + 1]
-        A = X if layer == 0 else work + R * net.A[layer]
-        if layer > 0:
-            gemm(
-                False, True, batch.n, d, h,
-                <floating>1, D, h, parameters + net.W[layer], h, <floating>0, D_below, d,
-            )
-        if A == NULL:
-            scale(out + net.W[layer], d * h, keep_W)
-            multiply_sparse_transposed(samples, batch, step, D, h, out + net.W[layer])
-        else:
-            gemm(
-                True, False, d, h, batch.n,
-                step, A, stride if layer == 0 else d, D, h, keep_W, out + net.W[layer], h,
-            )
-        column_sums(D, batch.n, h, sums)
-        scale(out + net.b[layer], h, keep_b)
-        add_scaled(out + net.b[layer], step, sums, h)
-        if layer > 0:
-            multiply_derivative(net.activation, A, D_below, batch.n * d)
-            D, D_below, D_other = D_below, D_other, D_below
+        D = work + deltas_at(net, space, layer) + row * h
+        D_below = work + deltas_at(net, space, layer - 1) + row * d
+        gemm(
+            False, True, n, d, h,
+            <floating>1, D, h, parameters + net.W[layer], h,
+            <floating>0, D_below, d, D_below, d, pack,
+        )
+        multiply_derivative(
+            net.activation, work + space.R * net.A[layer] + row * d, D_below, n * d
+        )
 
 
-cdef double accumulate(
-    Layout net, const floating *parameters, Samples samples, Batch batch,
-    floating *work, Py_ssize_t R, floating *out, floating step, floating keep_W, floating keep_b,
-    Poll *poll,
+cdef double passes(
+    Run *run, Py_ssize_t rank, Batch batch, const floating *parameters, floating *work
 ) noexcept nogil:
-    """out <- keep * out + step * gradient of the batch's sum_i w_i loss_i, which it returns."""
-    cdef Py_ssize_t start = 0, stride = 0, k = net.units[net.n_layers]
-    cdef floating *Z = work + R * net.A[net.n_layers]
-    cdef floating *T = work + R * (net.n_units + 2 * net.widest)
-    cdef floating *w = T + R * k
-    cdef double loss = 0
-    cdef const floating *X
-    cdef Batch rows
-    while start < batch.n:
-        rows = part(batch, start, R)
-        X = forward(net, parameters, samples, rows, work, R, Z, &stride, poll)
-        gather_targets(samples, rows.rows, rows.first, rows.n, k, T)
-        gather_weights(samples, rows.rows, rows.first, rows.n, w)
-        loss += output_delta(
-            net.output, Z, T, NULL if samples.weights.buf == NULL else w, rows.n, k
+    """Forward and backward pass of a part's rows; return sum_i w_i loss_i of them."""
+    cdef const Net *net = run.net
+    cdef Workspace space = run.space
+    cdef Py_ssize_t h = net.units[1], k = net.units[net.n_layers], stride = 0
+    cdef Range rows = share(batch.n, rank, run.gate.size, 1)
+    cdef Batch own = part(batch, rows.start, rows.stop - rows.start)
+    cdef floating *pack = work + space.own + rank * space.own_size
+    cdef floating *Z = work + space.R * net.A[net.n_layers] + rows.start * k
+    cdef floating *T = work + space.T + rows.start * k
+    cdef floating *w = work + space.w + rows.start
+    cdef const floating *X = NULL
+    cdef double loss
+    if space.by_features:
+        add_parts(
+            work + space.P + rows.start * h, run.gate.size, space.R * h,
+            parameters + net.b[0], own.n, h, work + rows.start * h,
         )
-        backward(
-            net, parameters, samples, rows, X, stride, work, R, out, step, keep_W, keep_b, poll
-        )
-        if interrupted(poll):
-            break
-        keep_W = keep_b = 1
-        start += R
+        if net.n_layers > 1:
+            activate(net.activation, work + rows.start * h, own.n * h)
+    else:
+        X = all_inputs(run, batch, rows, work, &stride)
+        if X != NULL:
+            X += rows.start * stride
+    forward(
+        net, parameters, run.data, own, X, stride, <Py_ssize_t>space.by_features,
+        work, space.R, rows.start, Z, pack,
+    )
+    gather_targets(run.data, own, k, T)
+    gather_weights(run.data, own, w)
+    loss = output_delta(net.output, Z, T, NULL if run.data.weights.buf == NULL else w, own.n, k)
+    backward(net, parameters, own.n, work, space, rows.start, pack)
     return loss
 
 
-cdef double penalty(Layout net, const floating *parameters, double alpha) noexcept nogil:
-    """alpha / 2 |W|^2 over the weights of all layers."""
-    return 0.5 * alpha * squared_norm(parameters, net.n_weights) if alpha > 0 else 0
+cdef struct Coefficients:
+    # out <- keep out + scale A^T D, of the weights and of the intercepts
+    double scale, keep_W, keep_b
 
 
-cdef double step(
-    Layout net, Update update, floating *parameters, floating *gradient, floating *state,
-    Samples samples, Batch batch, double weight, floating *work, Py_ssize_t R, Poll *poll,
+cdef inline floating *gradient_place(
+    const Rule *rule, floating *parameters, floating *gradient, floating *block, Py_ssize_t offset
 ) noexcept nogil:
-    """One update from one mini-batch of total weight ``weight``; return its loss before.
+    """Where the gradient of the parameters from ``offset`` on is to be made."""
+    if gradient != NULL:
+        return gradient + offset
+    return parameters + offset if rule.name == SGD else block
 
-    Without a gradient's memory the update is plain gradient descent in place:
-    W <- (1 - rate alpha / weight) W - (rate / weight) A^T D. Such a step is not
-    interrupted half-way; any other is, before it touches the parameters.
+
+cdef void update_weights(
+    Run *run, const Rule *rule, Py_ssize_t rank, Py_ssize_t layer, Batch batch, const floating *A,
+    Py_ssize_t stride, Coefficients c, double shrink, bint last_chunk, floating *parameters,
+    floating *gradient, floating *state, floating *work,
+) noexcept nogil:
+    """Update a part's rows of W_l (d, h), a block after another; A (n, own d), NULL if sparse.
+
+    The part's |W|^2 grows by that of what has been updated.
     """
-    cdef double loss = penalty(net, parameters, update.alpha)
-    cdef double shrink = update.alpha / weight
-    cdef Py_ssize_t size = net.n_parameters
-    if gradient == NULL:
-        loss += accumulate(
-            net, parameters, samples, batch, work, R, parameters,
-            <floating>(-update.learning_rate / weight),
-            <floating>(1 - update.learning_rate * shrink), <floating>1, NULL,
+    cdef const Net *net = run.net
+    cdef Py_ssize_t h = net.units[layer + 1], start, n_rows, offset
+    cdef Range rows = share(net.units[layer], rank, run.gate.size, LINE)
+    cdef Py_ssize_t block = rows.stop - rows.start
+    cdef floating *own = work + run.space.own + rank * run.space.own_size
+    cdef const floating *D = work + deltas_at(net, run.space, layer)
+    cdef floating *G
+    if A != NULL and gradient == NULL and batch.n <= MOST_BLOCKWISE_ROWS:
+        block = max(<Py_ssize_t>BLOCK_ROWS, BLOCK_ELEMENTS // h // BLOCK_ROWS * BLOCK_ROWS)
+    start = rows.start
+    while start < rows.stop:
+        n_rows = min(block, rows.stop - start)
+        offset = net.W[layer] + start * h
+        G = gradient_place(rule, parameters, gradient, own + run.space.gradient, offset)
+        if A == NULL:
+            scale(G, n_rows * h, <floating>c.keep_W)
+            multiply_sparse_transposed(
+                run.data, batch, rows, <floating>c.scale, D, h, G - start * h
+            )
+        else:
+            gemm(
+                True, False, n_rows, h, batch.n,
+                <floating>c.scale, A + (start - rows.start), stride, D, h,
+                <floating>c.keep_W, G, h, G, h, own,
+            )
+        if last_chunk:
+            if G != parameters + offset:
+                apply(
+                    rule, parameters + offset, G, state + offset, net.n_parameters,
+                    n_rows * h, shrink,
+                )
+            if rule.alpha > 0:
+                run.squares[rank] += squared_norm(parameters + offset, n_rows * h)
+        start += n_rows
+
+
+cdef void update_intercepts(
+    Run *run, const Rule *rule, Py_ssize_t rank, Py_ssize_t layer, Batch batch, Coefficients c,
+    bint last_chunk, floating *parameters, floating *gradient, floating *state, floating *work,
+) noexcept nogil:
+    """Update a member's part of b_l (h,)."""
+    cdef const Net *net = run.net
+    cdef Py_ssize_t h = net.units[layer + 1]
+    cdef Range columns = share(h, rank, run.gate.size, LINE)
+    cdef Py_ssize_t n_columns = columns.stop - columns.start
+    cdef Py_ssize_t offset = net.b[layer] + columns.start
+    cdef floating *block = work + run.space.own + rank * run.space.own_size + run.space.gradient
+    cdef floating *sums = block + net.widest
+    cdef floating *G = gradient_place(rule, parameters, gradient, block, offset)
+    column_sums(
+        work + deltas_at(net, run.space, layer) + columns.start, batch.n, n_columns, h, sums
+    )
+    scale(G, n_columns, <floating>c.keep_b)
+    add_scaled(G, <floating>c.scale, sums, n_columns)
+    if last_chunk and G != parameters + offset:
+        apply(rule, parameters + offset, G, state + offset, net.n_parameters, n_columns, 0)
+
+
+cdef void update(
+    Run *run, const Rule *rule, Py_ssize_t rank, Batch batch, double weight,
+    bint first_chunk, bint last_chunk, floating *parameters, floating *gradient,
+    floating *state, floating *work,
+) noexcept nogil:
+    """Update a part's rows of every W, and its share of every b, by their gradients.
+
+    The gradient of W (d, h) is (A^T D + alpha W) / weight, that of b the sum of D's rows /
+    weight. It is made in one of three places: for plain SGD in W itself, that is
+
+        W <- (1 - rate alpha / weight) W - (rate / weight) A^T D;
+
+    else for a block of rows at a time, each updated before the next is begun; or, where a
+    batch has several chunks or many rows, in ``gradient``, and the update follows the last
+    chunk.
+    """
+    cdef const Net *net = run.net
+    cdef Py_ssize_t layer, stride
+    cdef Range own
+    cdef const floating *A
+    cdef double shrink = rule.alpha / weight
+    cdef Coefficients c = Coefficients(1 / weight, not first_chunk, not first_chunk)
+    if rule.name == SGD and gradient == NULL:
+        c.scale = -rule.learning_rate / weight
+        c.keep_W, c.keep_b = 1 - rule.learning_rate * shrink, 1
+    if last_chunk:
+        run.squares[rank] = 0
+    for layer in range(net.n_layers):
+        own = share(net.units[layer], rank, run.gate.size, LINE)
+        stride = net.units[layer]
+        if layer > 0:
+            A = work + run.space.R * net.A[layer] + own.start
+        elif run.space.by_features:
+            A = own_inputs(run, rank, batch, 0, work, &stride)
+        else:
+            A = all_inputs(run, batch, Range(0, 0), work, &stride)
+            if A != NULL:
+                A += own.start
+        update_weights(
+            run, rule, rank, layer, batch, A, stride, c, shrink, last_chunk,
+            parameters, gradient, state, work,
+        )
+        update_intercepts(
+            run, rule, rank, layer, batch, c, last_chunk, parameters, gradient, state, work
+        )
+
+
+cdef inline void meet_others(Run *run, Range parts) noexcept nogil:
+    """Wait until the other members have done this phase's parts too, if there are any."""
+    cdef double waited
+    if parts.stop - parts.start < run.gate.size:
+        waited = meet(run.gate)
+        if parts.start == 0:
+            run.gate.waited += waited
+
+
+cdef bint step(
+    Run *run, const Rule *rule, Range *parts, Batch batch, double weight, floating *parameters,
+    floating *gradient, floating *state, floating *work,
+) noexcept nogil:
+    """A member's parts of one update from one mini-batch of total weight ``weight``.
+
+    Return whether it is to go on: not after a signal, which leaves the parameters untouched,
+    nor if it is not member 0 and that goes on alone.
+    """
+    cdef Py_ssize_t start = 0, rank
+    cdef Batch rows
+    cdef double factor = batch.n / weight
+    for rank in range(parts.start, parts.stop):
+        run.loss[rank] += factor * 0.5 * rule.alpha * run.squares[rank]
+    while start < batch.n:
+        rows = part(batch, start, run.space.R)
+        if parts.start == 0:
+            run.stopped = interrupted(&run.poll)
+            run.alone = run.alone or waits_too_much(run.gate)
+        for rank in range(parts.start, parts.stop if run.space.by_features else parts.start):
+            inputs(run, rank, rows, parameters, work)
+        meet_others(run, parts[0])
+        if run.stopped:   # neither of these changes until they have met again
+            return False
+        if run.alone:
+            if parts.start > 0:
+                return False
+            parts.stop = run.gate.size
+        for rank in range(parts.start, parts.stop):
+            run.loss[rank] += factor * passes(run, rank, rows, parameters, work)
+        meet_others(run, parts[0])
+        for rank in range(parts.start, parts.stop):
+            update(
+                run, rule, rank, rows, weight, start == 0, start + run.space.R >= batch.n,
+                parameters, gradient, state, work,
+            )
+        start += run.space.R
+    return True
+
+
+cdef void steps(
+    Run *run, Range parts, floating *parameters, floating *gradient, floating *state,
+    floating *work,
+) noexcept nogil:
+    """A member's parts of the mini-batches to come; those without weight are skipped.
+
+    Member 0, once it has done all parts alone for a while, returns before the end.
+    """
+    cdef Py_ssize_t start = run.start, n_counted = run.n_counted, rank
+    cdef double weight
+    cdef bint go_on = True
+    cdef Rule rule = run.rule
+    cdef Batch batch
+    for rank in range(parts.start, parts.stop if start == 0 else parts.start):
+        run.squares[rank] = own_squares(run, rank, parameters)
+    while start < run.batch.n and go_on and not done_alone(run.gate, parts):
+        batch = part(run.batch, start, run.batch_size)
+        weight = total_weight(run.data, batch)
+        if weight > 0:
+            rule.n_updates += 1
+            go_on = step(
+                run, &rule, &parts, batch, weight, parameters, gradient, state, work
+            )
+            n_counted += batch.n if go_on else 0
+        start += run.batch_size
+    if parts.start == 0:
+        rule.n_updates -= not go_on
+        run.start, run.n_counted, run.rule = start, n_counted, rule
+
+
+cdef double own_squares(
+    Run *run, Py_ssize_t rank, const floating *parameters
+) noexcept nogil:
+    """|W|^2 of a member's rows of all layers, where the penalty needs it."""
+    cdef const Net *net = run.net
+    cdef Py_ssize_t layer
+    cdef Range own
+    cdef double total = 0
+    for layer in range(net.n_layers if run.rule.alpha > 0 else 0):
+        own = share(net.units[layer], rank, run.gate.size, LINE)
+        total += squared_norm(
+            parameters + net.W[layer] + own.start * net.units[layer + 1],
+            (own.stop - own.start) * net.units[layer + 1],
+        )
+    return total
+
+
+cdef void steps_job(void *arguments, Range parts) noexcept nogil:
+    """``steps`` in the run's dtype, with subnormal numbers taken for 0."""
+    cdef Run *run = <Run *>arguments
+    cdef unsigned long long before = flush_subnormals()
+    if run.itemsize == sizeof(float):
+        steps(
+            run, parts, <float *>run.parameters, <float *>run.gradient, <float *>run.state,
+            <float *>run.work,
         )
     else:
-        loss += accumulate(
-            net, parameters, samples, batch, work, R, gradient,
-            <floating>(1 / weight), <floating>0, <floating>0, poll,
+        steps(
+            run, parts, <double *>run.parameters, <double *>run.gradient, <double *>run.state,
+            <double *>run.work,
         )
-        if interrupted(poll):
-            return 0
-    update.n_updates += 1
-    if gradient != NULL:
-        apply(update, parameters, gradient, state, size, 0, net.n_weights, shrink)
-        apply(update, parameters, gradient, state, size, net.n_weights, size, 0)
-    return loss / weight
+    restore_subnormals(before)
+
+
+cdef void outputs(
+    Run *run, Py_ssize_t rank, bint polls, const floating *parameters, floating *work,
+    floating *out,
+) noexcept nogil:
+    """Outputs (n, k) of every so many-th chunk of the batch: a part of a prediction."""
+    cdef const Net *net = run.net
+    cdef Workspace space = run.space
+    cdef Py_ssize_t k = net.units[net.n_layers], start = rank * space.R, stride = 0
+    cdef floating *own = work + rank * space.own_size
+    cdef const floating *X
+    cdef Batch rows
+    cdef Range all_rows, all_columns
+    all_rows.start, all_columns.start, all_columns.stop = 0, 0, net.units[0]
+    while start < run.batch.n and not run.stopped:
+        rows = part(run.batch, start, space.R)
+        all_rows.stop = rows.n
+        X = NULL
+        if not run.data.sparse:
+            X = dense_batch(run.data, rows, all_rows, all_columns, own + space.X, &stride)
+            # This also brings the chunk into the cache, in order.
+            if run.look and not are_finite(X, rows.n, net.units[0], stride):
+                run.finite = False
+        forward(
+            net, parameters, run.data, rows, X, stride, 0, own, space.R, 0, out + start * k,
+            own + space.own,
+        )
+        if run.linked:
+            link(net.output, out + start * k, rows.n, k)
+        if polls:
+            run.stopped = interrupted(&run.poll)
+        start += run.gate.size * space.R
+
+
+cdef void outputs_job(void *arguments, Range parts) noexcept nogil:
+    """``outputs`` in the run's dtype."""
+    cdef Run *run = <Run *>arguments
+    cdef Py_ssize_t rank
+    for rank in range(parts.start, parts.stop):
+        if run.itemsize == sizeof(float):
+            outputs(
+                run, rank, parts.start == 0, <float *>run.parameters, <float *>run.work,
+                <float *>run.out,
+            )
+        else:
+            outputs(
+                run, rank, parts.start == 0, <double *>run.parameters, <double *>run.work,
+                <double *>run.out,
+            )
 
 
 cdef inline void multiply_sparse(
-    Samples samples, Batch batch, const floating *W, Py_ssize_t h, floating *Z
+    const Data *data, Batch batch, const floating *W, const floating *b, Py_ssize_t h, floating *Z
 ) noexcept nogil:
-    """Z (n, h) <- X W for the batch's rows of a CSR matrix, by the type of its indices."""
-    if samples.indices.itemsize == sizeof(int):
+    """Z (n, h) <- X W + b for the batch's rows of a CSR matrix, by the type of its indices."""
+    if data.indices.itemsize == sizeof(int):
         csr_product(
-            samples, <const int *>samples.indices.buf, <const int *>samples.indptr.buf,
-            batch.rows, batch.first, batch.n, W, h, Z,
+            data, <const int *>data.indices.buf, <const int *>data.indptr.buf,
+            batch, W, b, h, Z,
         )
     else:
         csr_product(
-            samples, <const long long *>samples.indices.buf,
-            <const long long *>samples.indptr.buf,
-            batch.rows, batch.first, batch.n, W, h, Z,
+            data, <const long long *>data.indices.buf, <const long long *>data.indptr.buf,
+            batch, W, b, h, Z,
         )
 
 
 cdef inline void multiply_sparse_transposed(
-    Samples samples, Batch batch, floating step, const floating *D, Py_ssize_t h, floating *G
+    const Data *data, Batch batch, Range features, floating factor, const floating *D,
+    Py_ssize_t h, floating *G,
 ) noexcept nogil:
-    """G (d, h) <- G + step X^T D for the batch's rows of a CSR matrix."""
-    if samples.indices.itemsize == sizeof(int):
+    """G (d, h) <- G + factor X^T D, these features' rows of it, for the batch's rows of CSR X."""
+    if data.indices.itemsize == sizeof(int):
         csr_transposed_product(
-            samples, <const int *>samples.indices.buf, <const int *>samples.indptr.buf,
-            batch.rows, batch.first, batch.n, step, D, h, G,
+            data, <const int *>data.indices.buf, <const int *>data.indptr.buf,
+            batch, features, factor, D, h, G,
         )
     else:
         csr_transposed_product(
-            samples, <const long long *>samples.indices.buf,
-            <const long long *>samples.indptr.buf,
-            batch.rows, batch.first, batch.n, step, D, h, G,
+            data, <const long long *>data.indices.buf, <const long long *>data.indptr.buf,
+            batch, features, factor, D, h, G,
         )
 
 
-cdef inline Py_ssize_t workspace_size(Layout net, Py_ssize_t R) noexcept nogil:
-    """Elements of a workspace for chunks of R rows, before A_0."""
-    cdef Py_ssize_t k = net.units[net.n_layers]
-    return R * (net.n_units + 2 * net.widest + k + 1) + net.widest
+cdef inline Py_ssize_t chunk_rows(
+    const Net *net, const Data *data, Py_ssize_t size, Py_ssize_t per_row, Py_ssize_t itemsize
+) noexcept nogil:
+    """The most rows of a chunk: few enough for the cache and for the time between two polls."""
+    cdef Py_ssize_t R = max(CHUNK_ROWS, size * CHUNK_BYTES // (per_row * itemsize))
+    cdef double products = net.n_weights
+    if data.sparse:
+        products = net.units[1] * (
+            <double>data.indices.shape[0] / max(<Py_ssize_t>1, data.n_samples)
+        )
+        R = <Py_ssize_t>min(<double>R, CHUNK_SPARSE_PRODUCTS / (1 + products))
+        products = net.n_weights - net.units[0] * net.units[1]
+    return max(<Py_ssize_t>1, <Py_ssize_t>min(<double>R, CHUNK_FLOPS * size / (6 * products + 1)))
 
 
-cdef Py_ssize_t elements_per_row(Layout net, Samples samples) noexcept nogil:
-    """Elements of a workspace for each row of a chunk, A_0 included where X is dense."""
-    return workspace_size(net, 1) - net.widest + (0 if samples.sparse else samples.n_features)
-
-
-cdef Py_ssize_t check(
-    Layout net, Samples samples, Py_ssize_t n_parameters, Py_ssize_t n_work, Py_ssize_t itemsize
+cdef int prepare(
+    Run *run, Layout layout, Samples samples, const Py_ssize_t[::1] order,
+    Py_ssize_t n_parameters, Py_ssize_t itemsize, Team team,
 ) except -1:
-    """The rows R of a chunk that the workspace has room for, once everything fits together."""
-    cdef Py_ssize_t R = (n_work - net.widest) // elements_per_row(net, samples)
-    if n_parameters != net.n_parameters or samples.n_features != net.units[0]:
+    """Fill in what a run of any kind needs, once all is known to fit together."""
+    cdef Py_ssize_t i
+    memset(run, 0, sizeof(Run))
+    run.net, run.data, run.itemsize = &layout.net, &samples.data, itemsize
+    run.gate = &ONE_THREAD.gate
+    if team is not None:
+        run.gate = &team.gate
+    if n_parameters != run.net.n_parameters or run.data.n_features != run.net.units[0]:
         raise ValueError("The samples, the parameters and the layout do not fit together")
     if samples.itemsize != itemsize:
         raise TypeError("The samples and the parameters must have one dtype")
+    run.poll.asked = seconds()
+    run.batch.n = run.data.n_samples
+    if order is not None:
+        run.batch.n = order.shape[0]
+        run.batch.rows = &order[0] if run.batch.n > 0 else NULL
+        for i in range(run.batch.n):
+            if not 0 <= order[i] < run.data.n_samples:
+                raise IndexError(f"order[{i}] is {order[i]}, of {run.data.n_samples} samples")
+    return 0
+
+
+cdef double train_together(Run *run, Py_ssize_t n_work) except? -1:
+    """Run the steps of all members; return the loss."""
+    cdef double loss = 0
+    cdef Py_ssize_t rank, R = rows_with_room(run.net, run.data, run.gate.size, n_work)
     if R < 1:
         raise ValueError("The workspace has no room for one row")
-    return R
+    if run.data.targets.buf == NULL or run.batch_size < 1 or (
+        run.data.targets.shape[1] != run.net.units[run.net.n_layers]
+    ):
+        raise ValueError("The targets do not fit the layout, or a mini-batch has no rows")
+    run.space = workspace(run.net, run.data, run.gate.size, R)
+    if run.gradient == NULL and not updates_without_gradient(run, R):
+        raise ValueError("Such an update of such a mini-batch needs memory for the gradient")
+    with nogil:
+        while run.start < run.batch.n and not run.stopped:
+            run.alone = False
+            run_together(run.gate, steps_job, run)
+    propagate(&run.poll)
+    for rank in range(run.gate.size):
+        loss += run.loss[rank]
+    return loss / max(run.n_counted, <Py_ssize_t>1)
 
 
-cdef Batch batch_of(Samples samples, const Py_ssize_t[::1] order) except *:
-    """The samples that ``order`` lists, or all of them as they come where it is None."""
-    cdef Batch batch
-    cdef Py_ssize_t i
-    batch.rows, batch.first, batch.n = NULL, 0, samples.n_samples
-    if order is not None:
-        batch.n = order.shape[0]
-        batch.rows = &order[0] if batch.n > 0 else NULL
-        for i in range(batch.n):
-            if not 0 <= order[i] < samples.n_samples:
-                raise IndexError(f"order[{i}] is {order[i]}, of {samples.n_samples} samples")
-    return batch
+cdef inline bint updates_without_gradient(const Run *run, Py_ssize_t R) noexcept nogil:
+    """Whether each block's gradient can be used as soon as it is made."""
+    if run.rule.name == SGD:
+        return run.batch_size <= R
+    return not run.data.sparse and run.batch_size <= min(R, MOST_BLOCKWISE_ROWS)
 
 
-def workspace_elements(Layout net, Samples samples, Py_ssize_t n_rows):
-    """Elements of the workspace for a batch of ``n_rows``, and the rows of its chunks.
+def is_finite(const floating[:, ::1] X):
+    """Whether X (n, d) has neither NaN nor infinity."""
+    cdef bint finite
+    if X.shape[0] == 0 or X.shape[1] == 0:
+        return True
+    with nogil:
+        finite = are_finite(&X[0, 0], 1, X.shape[0] * X.shape[1], 0)
+    return finite
 
-    Chunks bound the workspace to some megabytes and the time between two polls for signals.
+
+def workspace_elements(Layout layout, Samples samples, Py_ssize_t n_rows, Py_ssize_t size=1):
+    """Elements of the workspace for training on batches of ``n_rows``, and its chunks' rows.
+
+    Chunks keep what a thread works on in its cache, bound the memory to some megabytes, and
+    the time between two polls for signals.
+
+    Parameters
+    ----------
+    layout : Layout
+    samples : Samples
+    n_rows : int
+    size : int, default=1
+        Threads of the team.
 
     Returns
     -------
     n_elements, chunk_rows : int
     """
-    cdef Py_ssize_t per_row = elements_per_row(net, samples)
-    cdef Py_ssize_t R = max(MIN_CHUNK_ROWS, CHUNK_BYTES // (per_row * samples.itemsize))
-    cdef double entries
-    if samples.sparse:
-        entries = samples.indices.shape[0] / max(1, samples.n_samples)
-        R = min(R, <Py_ssize_t>(CHUNK_SPARSE_PRODUCTS / (1 + entries * net.units[1])))
-    R = max(1, min(R, n_rows))
-    return R * per_row + net.widest, R
+    cdef const Net *net = &layout.net
+    cdef const Data *data = &samples.data
+    cdef Py_ssize_t R = chunk_rows(
+        net, data, size, elements_per_row(net, data, size), samples.itemsize
+    )
+    cdef Py_ssize_t n_chunks = max(1, (n_rows + R - 1) // R)
+    R = max(1, (n_rows + n_chunks - 1) // n_chunks)
+    return workspace_size(net, data, size, R), R
+
+
+def needs_gradient(
+    Layout layout, Update update, Samples samples, Py_ssize_t batch_size, Py_ssize_t chunk_rows
+):
+    """Whether ``train`` needs memory for the gradient; else it uses each part at once."""
+    cdef Run run
+    run.data, run.rule, run.batch_size = &samples.data, update.rule, batch_size
+    return not updates_without_gradient(&run, chunk_rows)
 
 
 def train(
-    Layout net, Update update, floating[::1] parameters, floating[::1] gradient,
+    Layout layout, Update update, floating[::1] parameters, floating[::1] gradient,
     floating[:, ::1] state, Samples samples, const Py_ssize_t[::1] order, Py_ssize_t batch_size,
-    floating[::1] work,
+    floating[::1] work, Team team=None,
 ):
     """Update the parameters from one mini-batch after another: an epoch, or a part of one.
 
     Parameters
     ----------
-    net : Layout
+    layout : Layout
     update : Update
         IN-OUT, counts the updates.
     parameters : ndarray of shape (n_parameters,)
         IN-OUT.
     gradient : ndarray of shape (n_parameters,) or None
-        Memory for the gradient; None makes plain SGD work in place, for batches that fit
-        into one chunk.
+        Memory for the gradient, where ``needs_gradient`` says so.
     state : ndarray of shape (n_states, n_parameters)
         IN-OUT, what the update rule carries on: the velocity, or Adam's moments.
     samples : Samples
@@ -326,6 +701,8 @@ def train(
     batch_size : int
     work : ndarray of shape (n_elements,)
         See ``workspace_elements``.
+    team : Team, default=None
+        Threads to share each step; None for the calling one alone.
 
     Returns
     -------
@@ -333,42 +710,29 @@ def train(
         Mean over the rows of the loss, penalty included, each mini-batch's before its
         update. A mini-batch whose weights sum to 0 is skipped and does not count.
     """
-    cdef Py_ssize_t R = check(net, samples, parameters.shape[0], work.shape[0], sizeof(floating))
-    cdef Batch batch = batch_of(samples, order), rows
-    cdef Py_ssize_t start = 0, counted = 0
-    cdef double loss = 0, weight
-    cdef floating *g = NULL
-    cdef floating *s = NULL
-    cdef Poll poll = Poll(seconds(), False)
+    cdef Run run
+    cdef double loss
+    prepare(&run, layout, samples, order, parameters.shape[0], sizeof(floating), team)
+    run.rule, run.batch_size = update.rule, batch_size
+    run.parameters, run.work = &parameters[0], &work[0]
     if gradient is not None:
-        if gradient.shape[0] != net.n_parameters:
+        if gradient.shape[0] != run.net.n_parameters:
             raise ValueError("The gradient must have the size of the parameters")
-        g = &gradient[0]
-    elif update.n_states > 0 or batch_size > R:
-        raise ValueError("Only plain SGD on batches of one chunk works without a gradient")
-    if state.shape[0] != update.n_states or state.shape[1] != net.n_parameters:
+        run.gradient = &gradient[0]
+    if state.shape[0] != update.n_states or state.shape[1] != run.net.n_parameters:
         raise ValueError("The state does not fit the update rule and the parameters")
     if update.n_states:
-        s = &state[0, 0]
-    if samples.n_outputs != net.units[net.n_layers] or batch_size < 1:
-        raise ValueError("The targets do not fit the layout, or a mini-batch has no rows")
-    with nogil:
-        while start < batch.n and not interrupted(&poll):
-            rows = part(batch, start, batch_size)
-            weight = total_weight(samples, rows.rows, rows.first, rows.n)
-            if weight > 0:
-                loss += rows.n * step(
-                    net, update, &parameters[0], g, s, samples, rows, weight, &work[0], R, &poll
-                )
-                counted += rows.n
-            start += batch_size
-    propagate(&poll)
-    return loss / max(counted, 1)
+        run.state = &state[0, 0]
+    try:
+        loss = train_together(&run, work.shape[0])
+    finally:
+        update.rule.n_updates = run.rule.n_updates
+    return loss
 
 
 def loss_gradient(
-    Layout net, const floating[::1] parameters, floating[::1] gradient, Samples samples,
-    double alpha, floating[::1] work,
+    Layout layout, const floating[::1] parameters, floating[::1] gradient, Samples samples,
+    double alpha, floating[::1] work, Team team=None,
 ):
     """gradient (n_parameters,) <- that of the loss over all samples, which is returned.
 
@@ -376,7 +740,7 @@ def loss_gradient(
 
     Parameters
     ----------
-    net : Layout
+    layout : Layout
     parameters : ndarray of shape (n_parameters,)
     gradient : ndarray of shape (n_parameters,)
         OUT.
@@ -385,37 +749,59 @@ def loss_gradient(
         L2 coefficient.
     work : ndarray of shape (n_elements,)
         See ``workspace_elements``.
+    team : Team, default=None
+        Threads to share the work; None for the calling one alone.
 
     Returns
     -------
     loss : float
     """
-    cdef Py_ssize_t R = check(net, samples, parameters.shape[0], work.shape[0], sizeof(floating))
-    cdef Batch batch = batch_of(samples, None)
-    cdef double loss, weight
-    cdef Poll poll = Poll(seconds(), False)
-    if gradient.shape[0] != net.n_parameters or samples.n_outputs != net.units[net.n_layers]:
-        raise ValueError("The gradient or the targets do not fit the layout")
-    with nogil:
-        weight = total_weight(samples, NULL, 0, samples.n_samples)
-        loss = penalty(net, &parameters[0], alpha) + accumulate(
-            net, &parameters[0], samples, batch, &work[0], R, &gradient[0],
-            <floating>(1 / weight), <floating>0, <floating>0, &poll,
-        )
-        add_scaled(&gradient[0], <floating>(alpha / weight), &parameters[0], net.n_weights)
-    propagate(&poll)
-    return loss / weight
+    cdef Run run
+    prepare(&run, layout, samples, None, parameters.shape[0], sizeof(floating), team)
+    if gradient.shape[0] != run.net.n_parameters:
+        raise ValueError("The gradient does not fit the layout")
+    run.rule.name, run.rule.alpha, run.batch_size = GRADIENT, alpha, max(1, run.batch.n)
+    # The rule leaves the parameters as they are.
+    run.parameters, run.gradient, run.work = <void *>&parameters[0], &gradient[0], &work[0]
+    return train_together(&run, work.shape[0])
+
+
+def prediction_elements(Layout layout, Samples samples, Py_ssize_t n_rows, Py_ssize_t size=1):
+    """Elements of the workspace for predicting ``n_rows``, and its chunks' rows.
+
+    Every thread of the team has a chunk of its own.
+
+    Parameters
+    ----------
+    layout : Layout
+    samples : Samples
+    n_rows : int
+    size : int, default=1
+        Threads of the team.
+
+    Returns
+    -------
+    n_elements, chunk_rows : int
+    """
+    cdef const Net *net = &layout.net
+    cdef const Data *data = &samples.data
+    cdef Py_ssize_t R = chunk_rows(
+        net, data, 1, prediction_elements_per_row(net, data), samples.itemsize
+    )
+    cdef Py_ssize_t rounds = max(1, (n_rows + R * size - 1) // (R * size))
+    R = max(1, (n_rows + rounds * size - 1) // (rounds * size))
+    return size * prediction_size(net, data, R), R
 
 
 def predict(
-    Layout net, const floating[::1] parameters, Samples samples, const Py_ssize_t[::1] order,
-    floating[:, ::1] out, bint linked, floating[::1] work,
+    Layout layout, const floating[::1] parameters, Samples samples, const Py_ssize_t[::1] order,
+    floating[:, ::1] out, bint linked, floating[::1] work, bint finite=True, Team team=None,
 ):
     """out (n_rows, n_outputs) <- the network's outputs for the samples.
 
     Parameters
     ----------
-    net : Layout
+    layout : Layout
     parameters : ndarray of shape (n_parameters,)
     samples : Samples
     order : ndarray of shape (n_rows,), intp, or None
@@ -426,21 +812,31 @@ def predict(
         Whether the output function (softmax, logistic, exp) is applied; else ``out`` gets
         the output layer's pre-activations.
     work : ndarray of shape (n_elements,)
-        See ``workspace_elements``.
+        See ``prediction_elements``.
+    finite : bool, default=True
+        Whether X is known to be finite; else a dense X is looked at.
+    team : Team, default=None
+        Threads to share the rows; None for the calling one alone.
+
+    Returns
+    -------
+    finite : bool
+        Whether X is finite; where not, the output is of no use.
     """
-    cdef Py_ssize_t R = check(net, samples, parameters.shape[0], work.shape[0], sizeof(floating))
-    cdef Py_ssize_t k = net.units[net.n_layers], start = 0, stride = 0
-    cdef Batch batch = batch_of(samples, order), rows
-    cdef Poll poll = Poll(seconds(), False)
-    if out.shape[0] != batch.n or out.shape[1] != k:
+    cdef Run run
+    cdef Py_ssize_t R
+    prepare(&run, layout, samples, order, parameters.shape[0], sizeof(floating), team)
+    R = prediction_rows_with_room(run.net, run.data, run.gate.size, work.shape[0])
+    if R < 1:
+        raise ValueError("The workspace has no room for one row")
+    if out.shape[0] != run.batch.n or out.shape[1] != run.net.units[run.net.n_layers]:
         raise ValueError("The output does not fit the layout and the samples")
+    if run.batch.n == 0:
+        return True
+    run.space = prediction_workspace(run.net, run.data, R)
+    run.parameters, run.out, run.work = <void *>&parameters[0], &out[0, 0], &work[0]
+    run.linked, run.look, run.finite = linked, not finite, True
     with nogil:
-        while start < batch.n and not interrupted(&poll):
-            rows = part(batch, start, R)
-            forward(
-                net, &parameters[0], samples, rows, &work[0], R, &out[start, 0], &stride, &poll
-            )
-            if linked:
-                link(net.output, &out[start, 0], rows.n, k)
-            start += R
-    propagate(&poll)
+        run_together(run.gate, outputs_job, &run)
+    propagate(&run.poll)
+    return run.finite

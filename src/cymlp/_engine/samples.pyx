@@ -38,41 +38,51 @@ cdef class Samples:
     """
 
     def __cinit__(self, X, targets=None, weights=None):
-        self.n_samples, self.n_features = X.shape
-        self.sparse = not hasattr(X, "__array_interface__")
-        if self.sparse:
-            acquire(X.data, &self.data, "X.data", 1, "fd")
-            acquire(X.indices, &self.indices, "X.indices", 1, "ilq")
-            acquire(X.indptr, &self.indptr, "X.indptr", 1, "ilq")
-            if self.indices.itemsize != self.indptr.itemsize:
+        self.data.n_samples, self.data.n_features = X.shape
+        self.data.sparse = not hasattr(X, "__array_interface__")
+        if self.data.sparse:
+            acquire(X.data, &self.data.values, "X.data", 1, "fd")
+            acquire(X.indices, &self.data.indices, "X.indices", 1, "ilq")
+            acquire(X.indptr, &self.data.indptr, "X.indptr", 1, "ilq")
+            if self.data.indices.itemsize != self.data.indptr.itemsize:
                 raise TypeError("X.indices and X.indptr must have one dtype")
         else:
-            acquire(X, &self.X, "X", 2, "fd")
-        dtype = (self.data if self.sparse else self.X).format.decode()
+            acquire(X, &self.data.X, "X", 2, "fd")
+        dtype = (self.data.values if self.data.sparse else self.data.X).format.decode()
         if targets is not None:
-            acquire(targets, &self.targets, "targets", 2, dtype + "?B")
-            self.indicator = self.targets.itemsize == 1
+            acquire(targets, &self.data.targets, "targets", 2, dtype + "?B")
+            self.data.indicator = self.data.targets.itemsize == 1
         if weights is not None:
-            acquire(weights, &self.weights, "weights", 1, dtype)
+            acquire(weights, &self.data.weights, "weights", 1, dtype)
         for name, array in (("targets", targets), ("weights", weights)):
-            if array is not None and array.shape[0] != self.n_samples:
-                raise ValueError(f"{name} has {array.shape[0]} rows, X has {self.n_samples}")
+            if array is not None and array.shape[0] != self.data.n_samples:
+                raise ValueError(f"{name} has {array.shape[0]} rows, X has {self.data.n_samples}")
 
     def __dealloc__(self):
         # Releasing a buffer that was never filled does nothing.
-        PyBuffer_Release(&self.X)
-        PyBuffer_Release(&self.data)
-        PyBuffer_Release(&self.indices)
-        PyBuffer_Release(&self.indptr)
-        PyBuffer_Release(&self.targets)
-        PyBuffer_Release(&self.weights)
+        PyBuffer_Release(&self.data.X)
+        PyBuffer_Release(&self.data.values)
+        PyBuffer_Release(&self.data.indices)
+        PyBuffer_Release(&self.data.indptr)
+        PyBuffer_Release(&self.data.targets)
+        PyBuffer_Release(&self.data.weights)
+
+    @property
+    def n_samples(self):
+        """Rows of X."""
+        return self.data.n_samples
+
+    @property
+    def n_features(self):
+        """Columns of X."""
+        return self.data.n_features
 
     @property
     def itemsize(self):
         """Bytes of one element of X: 4 or 8."""
-        return self.data.itemsize if self.sparse else self.X.itemsize
+        return self.data.values.itemsize if self.data.sparse else self.data.X.itemsize
 
     @property
     def n_outputs(self):
         """Columns of the targets; 0 without targets."""
-        return self.targets.shape[1] if self.targets.buf != NULL else 0
+        return self.data.targets.shape[1] if self.data.targets.buf != NULL else 0

@@ -4,12 +4,28 @@ cdef extern from "Python.h":
     # As in the C API: an exception that a handler raised stays set in the thread's state.
     int PyErr_CheckSignals() noexcept
 
-cdef extern from "<time.h>" nogil:
-    struct timespec:
-        long long tv_sec
-        long tv_nsec
-    int TIME_UTC
-    int timespec_get(timespec *now, int base)
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+    #define WIN32_LEAN_AND_MEAN
+    #define NOMINMAX
+    #include <windows.h>
+    static double cymlp_seconds(void) {
+        LARGE_INTEGER ticks, in_a_second;
+        QueryPerformanceCounter(&ticks);
+        QueryPerformanceFrequency(&in_a_second);
+        return (double)ticks.QuadPart / (double)in_a_second.QuadPart;
+    }
+    #else
+    #include <time.h>
+    static double cymlp_seconds(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    }
+    #endif
+    """
+    double seconds "cymlp_seconds"() noexcept nogil   # on a clock that nobody sets
 
 cdef enum:
     INTERVAL_MS = 50   # milliseconds between two questions
@@ -20,22 +36,12 @@ cdef struct Poll:
     bint raised      # whether a handler raised an exception
 
 
-cdef inline double seconds() noexcept nogil:
-    """The time, in seconds."""
-    cdef timespec now
-    timespec_get(&now, TIME_UTC)
-    return now.tv_sec + 1e-9 * now.tv_nsec
-
-
 cdef inline bint interrupted(Poll *poll) noexcept nogil:
-    """Whether a signal handler has raised; never where ``poll`` is NULL."""
+    """Whether a signal handler has raised."""
     cdef double now
-    if poll == NULL:
-        return False
     if not poll.raised:
         now = seconds()
-        # The clock may be set back, hence the second condition.
-        if 1000 * (now - poll.asked) > INTERVAL_MS or now < poll.asked:
+        if 1000 * (now - poll.asked) > INTERVAL_MS:
             poll.asked = now
             with gil:
                 poll.raised = PyErr_CheckSignals() != 0

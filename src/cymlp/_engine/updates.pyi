@@ -1,11 +1,5 @@
 class Update:
     learning_rate: float
-    alpha: float
-    momentum: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_updates: int
     def __init__(
         self,
         rule: str,
@@ -18,5 +12,7 @@ class Update:
         epsilon: float = 0.0,
         n_updates: int = 0,
     ) -> None: ...
+    @property
+    def n_updates(self) -> int: ...
     @property
     def n_states(self) -> int: ...

@@ -1,4 +1,5 @@
 """Update: what an update rule needs to know, beside the arrays it works on."""
+from cymlp._engine.kernels.optimizers cimport ADAM, MOMENTUM, NESTEROV, SGD
 
 cdef dict RULES = {"sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM}
 
@@ -22,16 +23,30 @@ cdef class Update:
         self, rule, *, learning_rate, alpha,
         momentum=0.0, beta_1=0.0, beta_2=0.0, epsilon=0.0, n_updates=0,
     ):
-        self.rule = RULES[rule]
-        self.learning_rate = learning_rate
-        self.alpha = alpha
-        self.momentum = momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_updates = n_updates
+        self.rule.name = RULES[rule]
+        self.rule.learning_rate = learning_rate
+        self.rule.alpha = alpha
+        self.rule.momentum = momentum
+        self.rule.beta_1 = beta_1
+        self.rule.beta_2 = beta_2
+        self.rule.epsilon = epsilon
+        self.rule.n_updates = n_updates
+
+    @property
+    def learning_rate(self):
+        """The rate of the updates to come."""
+        return self.rule.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, double value):
+        self.rule.learning_rate = value
+
+    @property
+    def n_updates(self):
+        """Updates done so far."""
+        return self.rule.n_updates
 
     @property
     def n_states(self):
         """Vectors of the parameters' size that the rule keeps: velocity, or both moments."""
-        return 2 if self.rule == ADAM else 0 if self.rule == SGD else 1
+        return 2 if self.rule.name == ADAM else 0 if self.rule.name == SGD else 1

@@ -7,7 +7,7 @@ diverging fit shows itself.
 from cython cimport floating
 from libc.math cimport log
 
-from cymlp._engine.elementary cimport exp_, tanh_
+from cymlp._engine.kernels.elementary cimport exp_, tanh_
 
 cdef enum Activation:
     IDENTITY, LOGISTIC, TANH, RELU
@@ -19,16 +19,6 @@ cdef enum Output:
 cdef extern from "<float.h>":
     const float FLT_EPSILON
     const double DBL_EPSILON
-
-
-cdef inline void add_bias(
-    floating *Z, const floating *b, Py_ssize_t n, Py_ssize_t h
-) noexcept nogil:
-    """Z (n, h) <- Z + b, b (h,) added to every row."""
-    cdef Py_ssize_t i, j
-    for i in range(n):
-        for j in range(h):
-            Z[i * h + j] += b[j]
 
 
 cdef inline void scale(floating *x, Py_ssize_t size, floating factor) noexcept nogil:
@@ -47,41 +37,43 @@ cdef inline void add_scaled(
         y[i] += factor * x[i]
 
 
-cdef inline void column_sums(
-    const floating *D, Py_ssize_t n, Py_ssize_t h, floating *s
+cdef inline void add_parts(
+    const floating *P, Py_ssize_t n_parts, Py_ssize_t distance, const floating *b,
+    Py_ssize_t n, Py_ssize_t h, floating *Z,
 ) noexcept nogil:
-    """s (h,) <- sum of the rows of D (n, h)."""
+    """Z (n, h) <- b (h,) + sum of the parts P (n, h), two or more, ``distance`` apart."""
+    cdef Py_ssize_t i, j, part
+    for i in range(n * h if n_parts > 2 else 0):
+        Z[i] = P[2 * distance + i]
+    for part in range(3, n_parts):
+        for i in range(n * h):
+            Z[i] += P[part * distance + i]
+    for i in range(n):
+        for j in range(h):
+            Z[i * h + j] = (
+                b[j] + P[i * h + j] + P[distance + i * h + j]
+                + (Z[i * h + j] if n_parts > 2 else 0)
+            )
+
+
+cdef inline void column_sums(
+    const floating *D, Py_ssize_t n, Py_ssize_t h, Py_ssize_t stride, floating *s
+) noexcept nogil:
+    """s (h,) <- sum of the rows of D (n, h), which are ``stride`` elements apart."""
     cdef Py_ssize_t i, j
     for j in range(h):
         s[j] = 0
     for i in range(n):
         for j in range(h):
-            s[j] += D[i * h + j]
-
-
-cdef inline floating squared_norm(const floating *w, Py_ssize_t size) noexcept nogil:
-    """|w|^2 = sum of the squares of w (size,), in eight partial sums that vectorise."""
-    cdef floating s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0
-    cdef Py_ssize_t i, body = size - size % 8
-    for i in range(0, body, 8):
-        s0 += w[i] * w[i]
-        s1 += w[i + 1] * w[i + 1]
-        s2 += w[i + 2] * w[i + 2]
-        s3 += w[i + 3] * w[i + 3]
-        s4 += w[i + 4] * w[i + 4]
-        s5 += w[i + 5] * w[i + 5]
-        s6 += w[i + 6] * w[i + 6]
-        s7 += w[i + 7] * w[i + 7]
-    for i in range(body, size):
-        s0 += w[i] * w[i]
-    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+            s[j] += D[i * stride + j]
 
 
 cdef inline void logistic(floating *Z, Py_ssize_t size) noexcept nogil:
     """Z (size,) <- 1 / (1 + e^-Z); e^-Z may overflow to inf, which gives 0 as it should."""
+    cdef floating one = 1   # Cython's 1 is a double beside a float
     cdef Py_ssize_t i
     for i in range(size):
-        Z[i] = 1 / (1 + exp_(-Z[i]))
+        Z[i] = one / (one + exp_(-Z[i]))
 
 
 cdef inline void activate(Activation f, floating *Z, Py_ssize_t size) noexcept nogil:
@@ -101,13 +93,14 @@ cdef inline void multiply_derivative(
     Activation f, const floating *A, floating *D, Py_ssize_t size
 ) noexcept nogil:
     """D (size,) <- D * f'(Z), told from the outputs A = f(Z) (size,) alone."""
+    cdef floating one = 1
     cdef Py_ssize_t i
     if f == LOGISTIC:
         for i in range(size):
-            D[i] *= A[i] * (1 - A[i])
+            D[i] *= A[i] * (one - A[i])
     elif f == TANH:
         for i in range(size):
-            D[i] *= 1 - A[i] * A[i]
+            D[i] *= one - A[i] * A[i]
     elif f == RELU:
         for i in range(size):
             D[i] = 0 if A[i] == 0 else D[i]
@@ -122,15 +115,29 @@ cdef inline floating row_max(const floating *z, Py_ssize_t h) noexcept nogil:
     return largest
 
 
-cdef inline void softmax_row(floating *z, Py_ssize_t h) noexcept nogil:
-    """z (h,) <- e^(z - m) / sum_j e^(z_j - m), m the largest of z: no power overflows."""
-    cdef floating largest = row_max(z, h), total = 0
-    cdef Py_ssize_t j
-    for j in range(h):
-        z[j] = exp_(z[j] - largest)
-        total += z[j]
-    for j in range(h):
-        z[j] /= total
+cdef inline void softmax(floating *Z, Py_ssize_t n, Py_ssize_t h) noexcept nogil:
+    """Z (n, h) <- e^(Z - m) / sum_j e^(Z_j - m), m the largest of a row: no power overflows.
+
+    The powers are taken of all rows together: a row alone may not fill a vector.
+    """
+    cdef floating largest, total, one = 1
+    cdef floating *z
+    cdef Py_ssize_t i, j
+    for i in range(n):
+        z = Z + i * h
+        largest = row_max(z, h)
+        for j in range(h):
+            z[j] -= largest
+    for i in range(n * h):
+        Z[i] = exp_(Z[i])
+    for i in range(n):
+        z = Z + i * h
+        total = 0
+        for j in range(h):
+            total += z[j]
+        total = one / total
+        for j in range(h):
+            z[j] *= total
 
 
 cdef inline void link(Output output, floating *Z, Py_ssize_t n, Py_ssize_t h) noexcept nogil:
@@ -142,17 +149,17 @@ cdef inline void link(Output output, floating *Z, Py_ssize_t n, Py_ssize_t h) no
     elif output == LOGISTIC_LOG_LOSS:
         logistic(Z, n * h)
     elif output == SOFTMAX_LOG_LOSS:
-        for i in range(n):
-            softmax_row(Z + i * h, h)
+        softmax(Z, n, h)
 
 
 cdef inline double minus_log(floating p) noexcept nogil:
     """-log p, for p clipped to [epsilon, 1 - epsilon] of its dtype as scikit-learn does."""
     cdef floating epsilon = FLT_EPSILON if floating is float else DBL_EPSILON
+    cdef floating most = <floating>(1 - epsilon)
     if p < epsilon:
         p = epsilon
-    elif p > 1 - epsilon:
-        p = 1 - epsilon
+    elif p > most:
+        p = most
     return -log(p)
 
 
@@ -190,32 +197,32 @@ cdef inline double poisson_row(
 
 
 cdef inline double logistic_log_loss_row(
-    floating *z, const floating *t, floating w, Py_ssize_t h
+    floating *p, const floating *t, floating w, Py_ssize_t h
 ) noexcept nogil:
-    """z (h,) <- w (p - t), p = 1 / (1 + e^-z); return -sum_j t log p + (1 - t) log(1 - p)."""
+    """p (h,) <- w (p - t), p = 1 / (1 + e^-z); return -sum_j t log p + (1 - t) log(1 - p)."""
     cdef double loss = 0
+    cdef floating one = 1
     cdef Py_ssize_t j
-    logistic(z, h)
     for j in range(h):
         if t[j] != 0:
-            loss += t[j] * minus_log(z[j])
+            loss += t[j] * minus_log(p[j])
         if t[j] != 1:
-            loss += (1 - t[j]) * minus_log(1 - z[j])
-        z[j] = w * (z[j] - t[j])
+            loss += (one - t[j]) * minus_log(one - p[j])
+        p[j] = w * (p[j] - t[j])
     return loss
 
 
 cdef inline double softmax_log_loss_row(
-    floating *z, const floating *t, floating w, Py_ssize_t h
+    floating *p, const floating *t, floating w, Py_ssize_t h
 ) noexcept nogil:
-    """z (h,) <- w (p - t), p = softmax(z); return -sum_j t log p."""
+    """p (h,) <- w (p - t), p = softmax(z); return -sum_j t log p."""
     cdef double loss = 0
     cdef Py_ssize_t j
-    softmax_row(z, h)
     for j in range(h):
         if t[j] != 0:
-            loss += t[j] * minus_log(z[j])
-        z[j] = w * (z[j] - t[j])
+            loss += t[j] * minus_log(p[j])
+    for j in range(h):
+        p[j] = w * (p[j] - t[j])
     return loss
 
 
@@ -229,6 +236,8 @@ cdef inline double output_delta(
     cdef double total = 0, loss
     cdef floating weight = 1
     cdef Py_ssize_t i
+    if output != EXP_POISSON:   # whose loss is told from z
+        link(output, Z, n, h)
     for i in range(n):
         if w != NULL:
             weight = w[i]

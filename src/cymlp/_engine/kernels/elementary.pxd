@@ -79,8 +79,8 @@ cdef extern from *:
         p = p * z + 1.33314422036e-1f;
         p = p * z - 3.33332819422e-1f;
         p = p * z * x + x;
-        const float far = 1.0f - 2.0f / (cymlp_expf(2.0f * size) + 1.0f);
-        return size < 0.625f ? p : (x < 0.0f ? -far : far);
+        const float outer = 1.0f - 2.0f / (cymlp_expf(2.0f * size) + 1.0f);
+        return size < 0.625f ? p : (x < 0.0f ? -outer : outer);
     }
 
     static inline double cymlp_tanh(double x) {
@@ -92,8 +92,8 @@ cdef extern from *:
         q = q * z + 2.23548839060100448583e3;
         q = q * z + 4.84406305325125486048e3;
         p = x + x * z * (p / q);
-        const double far = 1.0 - 2.0 / (cymlp_exp(2.0 * size) + 1.0);
-        return size < 0.625 ? p : (x < 0.0 ? -far : far);
+        const double outer = 1.0 - 2.0 / (cymlp_exp(2.0 * size) + 1.0);
+        return size < 0.625 ? p : (x < 0.0 ? -outer : outer);
     }
     """
     float cymlp_expf(float x) noexcept nogil

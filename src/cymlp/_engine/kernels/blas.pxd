@@ -5,7 +5,7 @@ from scipy.linalg.cython_blas cimport dgemm, sgemm
 ctypedef int blas_int
 
 
-cdef inline void gemm(
+cdef inline void blas_gemm(
     bint transpose_a, bint transpose_b,
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     floating alpha, const floating *A, Py_ssize_t lda,

@@ -1,0 +1,1 @@
+"""The kernels: loops over elements, matrix products, update rules. No Python inside."""

@@ -1,0 +1,295 @@
+"""Row-major matrix products for mini-batches: by tiles in registers, or by BLAS.
+
+BLAS packs both operands anew in every call, which costs as much as the arithmetic where one
+of them has few rows. Here A is read where it lies, and B too, unless its rows are far apart
+and used often. `python -m benchmarks kernels` compares the two.
+"""
+from cython cimport floating
+from libc.string cimport memcpy, memset
+
+from cymlp._engine.kernels.blas cimport blas_gemm
+
+cdef extern from *:
+    """
+    #include <stddef.h>
+    #include <string.h>
+
+    /* The widest vectors of the instruction set compiled for, and a tile for its registers. */
+    #if !defined(__GNUC__)   /* no vector types: a "vector" is one element */
+    #define CYMLP_VECTOR_BYTES 1
+    #define CYMLP_TILE_ROWS 4
+    #elif defined(__AVX512F__)
+    #define CYMLP_VECTOR_BYTES 64
+    #define CYMLP_TILE_ROWS 8
+    #elif defined(__AVX2__)
+    #define CYMLP_VECTOR_BYTES 32
+    #define CYMLP_TILE_ROWS 4
+    #elif defined(__aarch64__)
+    #define CYMLP_VECTOR_BYTES 16
+    #define CYMLP_TILE_ROWS 8
+    #else
+    #define CYMLP_VECTOR_BYTES 16
+    #define CYMLP_TILE_ROWS 4
+    #endif
+    #define CYMLP_TILE_VECTORS 3
+
+    /* Products of more flops are BLAS's. With AVX2 and AVX-512 none are: by itself BLAS is up to a
+       quarter faster where all three sides are long, but within a training step that gained
+       nothing. Without fused multiply-add only the smallest products are done before BLAS has
+       begun. The number for aarch64 is a guess. */
+    #if defined(__AVX512F__) || defined(__AVX2__)
+    #define CYMLP_MOST_FLOPS 1e18
+    #elif defined(__aarch64__)
+    #define CYMLP_MOST_FLOPS 1e7
+    #else
+    #define CYMLP_MOST_FLOPS 3e4
+    #endif
+
+    #ifdef __GNUC__
+    #define CYMLP_INLINE inline __attribute__((always_inline))
+    #define CYMLP_OUT_OF_LINE __attribute__((noinline))
+    #define CYMLP_UNROLL _Pragma("GCC unroll 8")
+    #define cymlp_prefetch(address) __builtin_prefetch(address)
+    #else
+    #define CYMLP_INLINE inline
+    #define CYMLP_OUT_OF_LINE
+    #define CYMLP_UNROLL
+    #define cymlp_prefetch(address)
+    #endif
+
+    #if defined(__AVX512F__) && defined(__GNUC__)
+    #include <immintrin.h>
+    #define CYMLP_READS_PARTS 1
+    #define MASKED_LOAD(mask, address) _mm512_maskz_loadu_ps((__mmask16)(mask), address)
+    #define MASKED_STORE(address, mask, x) _mm512_mask_storeu_ps(address, (__mmask16)(mask), x)
+    #else
+    #define CYMLP_READS_PARTS 0
+    #endif
+    #define REAL float
+    #define SUFFIX _float
+    #include "tile.h"
+    #if defined(__AVX512F__) && defined(__GNUC__)
+    #define MASKED_LOAD(mask, address) _mm512_maskz_loadu_pd((__mmask8)(mask), address)
+    #define MASKED_STORE(address, mask, x) _mm512_mask_storeu_pd(address, (__mmask8)(mask), x)
+    #endif
+    #define REAL double
+    #define SUFFIX _double
+    #include "tile.h"
+    """
+    const Py_ssize_t VECTOR_BYTES "CYMLP_VECTOR_BYTES"
+    const Py_ssize_t TILE_ROWS "CYMLP_TILE_ROWS"
+    const Py_ssize_t TILE_VECTORS "CYMLP_TILE_VECTORS"
+    const bint READS_PARTS "CYMLP_READS_PARTS"   # whether a tile reads no farther than B's columns
+    const double MOST_FLOPS "CYMLP_MOST_FLOPS"
+    void float_transpose "cymlp_transpose_float"(
+        const float *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width,
+        float *packed,
+    ) noexcept nogil
+    void double_transpose "cymlp_transpose_double"(
+        const double *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width,
+        double *packed,
+    ) noexcept nogil
+    void float_tile "cymlp_tile_of_float"(
+        Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t columns, Py_ssize_t k,
+        float alpha, const float *A, Py_ssize_t row_stride, Py_ssize_t column_stride,
+        const float *B, Py_ssize_t ldb, float beta, const float *C_in, Py_ssize_t ldc_in,
+        float *C, Py_ssize_t ldc,
+    ) noexcept nogil
+    void double_tile "cymlp_tile_of_double"(
+        Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t columns, Py_ssize_t k,
+        double alpha, const double *A, Py_ssize_t row_stride, Py_ssize_t column_stride,
+        const double *B, Py_ssize_t ldb, double beta, const double *C_in, Py_ssize_t ldc_in,
+        double *C, Py_ssize_t ldc,
+    ) noexcept nogil
+
+    float float_squared_norm "cymlp_squared_norm_float"(
+        const float *x, Py_ssize_t size
+    ) noexcept nogil
+    double double_squared_norm "cymlp_squared_norm_double"(
+        const double *x, Py_ssize_t size
+    ) noexcept nogil
+    bint float_are_finite "cymlp_are_finite_float"(
+        const float *x, Py_ssize_t size
+    ) noexcept nogil
+    bint double_are_finite "cymlp_are_finite_double"(
+        const double *x, Py_ssize_t size
+    ) noexcept nogil
+    void prefetch "cymlp_prefetch"(const void *address) noexcept nogil
+
+cdef enum:
+    BLOCK_K = 256       # rows of B at a time: a tile's part of them stays in the first cache
+    BLOCK_N = 480       # columns of B at a time: all tiles' parts stay in the second
+    FAR_BYTES = 2048    # rows of B this far apart fall into few sets of the caches, and are
+    OFTEN_ROWS = 64     # packed, if A has so many rows that it repays
+
+
+cdef inline Py_ssize_t pack_size(Py_ssize_t n) noexcept nogil:
+    """Elements of the memory that a product with at most n columns needs beside its operands."""
+    return BLOCK_K * (min(n + TILE_VECTORS * VECTOR_BYTES, <Py_ssize_t>BLOCK_N) + TILE_ROWS)
+
+
+cdef inline double squared_norm(const floating *w, Py_ssize_t size) noexcept nogil:
+    """|w|^2 = sum of the squares of w (size,)."""
+    if floating is float:
+        return float_squared_norm(w, size)
+    else:
+        return double_squared_norm(w, size)
+
+
+cdef inline bint are_finite(
+    const floating *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t stride
+) noexcept nogil:
+    """Whether X (n, d), whose rows are ``stride`` apart, has neither NaN nor infinity."""
+    cdef Py_ssize_t i
+    cdef bint finite = True
+    for i in range(n):
+        if floating is float:
+            finite &= float_are_finite(X + i * stride, d)
+        else:
+            finite &= double_are_finite(X + i * stride, d)
+    return finite
+
+
+cdef inline Py_ssize_t tile_vectors(Py_ssize_t columns, Py_ssize_t lanes) noexcept nogil:
+    """Vectors of the next tile of a row of so many columns: three, but four as two and two."""
+    cdef Py_ssize_t vectors = (columns + lanes - 1) // lanes
+    return 2 if vectors == 4 else min(vectors, TILE_VECTORS)
+
+
+cdef inline void pack_columns(
+    bint transpose, const floating *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t columns,
+    Py_ssize_t width, floating *packed,
+) noexcept nogil:
+    """packed (k, width) <- B (k, columns), or the transpose of B (columns, k); zeros beyond."""
+    cdef Py_ssize_t p
+    if columns < width and not READS_PARTS:
+        memset(packed, 0, k * width * sizeof(floating))
+    if transpose:
+        if floating is float:
+            float_transpose(B, ldb, k, columns, width, packed)
+        else:
+            double_transpose(B, ldb, k, columns, width, packed)
+        return
+    for p in range(k):
+        if columns * <Py_ssize_t>sizeof(floating) == TILE_VECTORS * VECTOR_BYTES:
+            # So many bytes, known beforehand, are copied without a call.
+            memcpy(packed + p * width, B + p * ldb, TILE_VECTORS * VECTOR_BYTES)
+        else:
+            memcpy(packed + p * width, B + p * ldb, columns * sizeof(floating))
+
+
+cdef inline void pack_rows(
+    const floating *A, Py_ssize_t lda, Py_ssize_t k, Py_ssize_t rows, floating *packed
+) noexcept nogil:
+    """packed (k, TILE_ROWS) <- A (k, rows), whose transpose is a tile's share of op(A)."""
+    cdef Py_ssize_t p
+    for p in range(k):
+        prefetch(A + p * lda + 2 * TILE_ROWS)   # rows of A may lie pages apart
+        if rows == TILE_ROWS:   # again a number of bytes known beforehand
+            memcpy(packed + p * TILE_ROWS, A + p * lda, TILE_ROWS * sizeof(floating))
+        else:
+            memcpy(packed + p * TILE_ROWS, A + p * lda, rows * sizeof(floating))
+
+
+cdef inline void tile(
+    Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t columns, Py_ssize_t k,
+    floating alpha, const floating *A, Py_ssize_t row_stride, Py_ssize_t column_stride,
+    const floating *B, Py_ssize_t ldb, floating beta, const floating *C_in, Py_ssize_t ldc_in,
+    floating *C, Py_ssize_t ldc,
+) noexcept nogil:
+    """C (rows, columns) <- alpha A (rows, k) B (k, columns) + beta C_in; see tile.h."""
+    if floating is float:
+        float_tile(
+            rows, vectors, columns, k, alpha, A, row_stride, column_stride, B, ldb,
+            beta, C_in, ldc_in, C, ldc,
+        )
+    else:
+        double_tile(
+            rows, vectors, columns, k, alpha, A, row_stride, column_stride, B, ldb,
+            beta, C_in, ldc_in, C, ldc,
+        )
+
+
+cdef inline void tiled_gemm(
+    bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    floating alpha, const floating *A, Py_ssize_t lda, const floating *B, Py_ssize_t ldb,
+    floating beta, const floating *C_in, Py_ssize_t ldc_in, floating *C, Py_ssize_t ldc,
+    floating *pack,
+) noexcept nogil:
+    """``gemm`` by tiles: for each block of B's columns and rows, all tiles of C's rows."""
+    cdef Py_ssize_t lanes = max(<Py_ssize_t>1, VECTOR_BYTES // <Py_ssize_t>sizeof(floating))
+    cdef bint packs, pack_B = transpose_b or (
+        m >= OFTEN_ROWS and ldb * <Py_ssize_t>sizeof(floating) >= FAR_BYTES
+    )
+    cdef floating *packed_A = pack
+    cdef floating *packed_B = pack + BLOCK_K * TILE_ROWS
+    cdef const floating *a
+    cdef const floating *b
+    cdef Py_ssize_t first, i, j, p = 0, block_n, block_k, rows, vectors, width, columns
+    while p < max(k, <Py_ssize_t>1):
+        block_k = min(<Py_ssize_t>BLOCK_K, k - p)
+        first = 0
+        while first < n:
+            block_n = min(<Py_ssize_t>BLOCK_N, n - first)
+            i = 0
+            while i < m:
+                rows = min(TILE_ROWS, m - i)
+                a = A + i * lda + p
+                if transpose_a:
+                    pack_rows(A + p * lda + i, lda, block_k, rows, packed_A)
+                    a = packed_A
+                j = 0
+                while j < block_n:
+                    vectors = tile_vectors(block_n - j, lanes)
+                    width = vectors * lanes
+                    columns = min(width, block_n - j)
+                    b = B + (
+                        (first + j) * ldb + p if transpose_b else p * ldb + first + j
+                    )
+                    packs = pack_B or (columns < width and not READS_PARTS)
+                    if packs:
+                        if i == 0:
+                            pack_columns(
+                                transpose_b, b, ldb, block_k, columns, width, packed_B + j * block_k
+                            )
+                        b = packed_B + j * block_k
+                    tile(
+                        rows, vectors, columns, block_k, alpha,
+                        a, 1 if transpose_a else lda,
+                        TILE_ROWS if transpose_a else 1,
+                        b, width if packs else ldb,
+                        beta, C_in + i * ldc_in + first + j, ldc_in,
+                        C + i * ldc + first + j, ldc,
+                    )
+                    j += width
+                i += rows
+            first += block_n
+        beta, C_in, ldc_in = 1, C, ldc
+        p += BLOCK_K
+
+
+cdef inline void gemm(
+    bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
+    floating alpha, const floating *A, Py_ssize_t lda, const floating *B, Py_ssize_t ldb,
+    floating beta, const floating *C_in, Py_ssize_t ldc_in, floating *C, Py_ssize_t ldc,
+    floating *pack,
+) noexcept nogil:
+    """C (m, n) <- alpha op(A) (m, k) op(B) (k, n) + beta C_in, all of them row-major.
+
+    op(M) is M, or its transpose where ``transpose_*`` is set; ``ld*`` is the distance
+    between two rows as they are stored. C_in is C itself, or, with ldc_in = 0, one row (n,)
+    that is added to all. ``pack`` is memory of ``pack_size(n)`` elements.
+    """
+    cdef Py_ssize_t i, j
+    if 2.0 * m * n * k <= MOST_FLOPS:
+        tiled_gemm(
+            transpose_a, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C_in, ldc_in, C, ldc,
+            pack,
+        )
+        return
+    if ldc_in == 0 and beta != 0:
+        for i in range(m):
+            for j in range(n):
+                C[i * ldc + j] = beta * C_in[j]
+        beta = 1
+    blas_gemm(transpose_a, transpose_b, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)

@@ -1,0 +1,112 @@
+"""Update rules as flat loops over parameters w, gradient g and moving state, (size,) each.
+
+``penalty`` is the L2 coefficient of the step: the gradient used is g + penalty * w.
+"""
+from cython cimport floating
+from libc.math cimport sqrt, sqrtf
+
+from cymlp._engine.kernels.elements cimport add_scaled
+
+# The last is no update: it leaves the whole gradient behind, penalty included, for L-BFGS.
+cdef enum RuleName:
+    SGD, MOMENTUM, NESTEROV, ADAM, GRADIENT
+
+
+cdef struct Rule:
+    RuleName name
+    double learning_rate, alpha
+    double momentum, beta_1, beta_2, epsilon
+    long long n_updates
+
+
+cdef inline floating sqrt_(floating x) noexcept nogil:
+    """The square root in the precision of x."""
+    return sqrtf(x) if floating is float else sqrt(x)
+
+
+cdef inline void sgd(
+    floating *w, const floating *g, Py_ssize_t size, floating rate, floating penalty
+) noexcept nogil:
+    """w <- w - rate g."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        w[i] -= rate * (g[i] + penalty * w[i])
+
+
+cdef inline void momentum_sgd(
+    floating *w, const floating *g, floating *velocity, Py_ssize_t size,
+    floating rate, floating momentum, floating penalty,
+) noexcept nogil:
+    """v <- momentum v - rate g; w <- w + v (Polyak's heavy ball)."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        velocity[i] = momentum * velocity[i] - rate * (g[i] + penalty * w[i])
+        w[i] += velocity[i]
+
+
+cdef inline void nesterov_sgd(
+    floating *w, const floating *g, floating *velocity, Py_ssize_t size,
+    floating rate, floating momentum, floating penalty,
+) noexcept nogil:
+    """v <- momentum v - rate g; w <- w + momentum v - rate g (Nesterov's look-ahead)."""
+    cdef Py_ssize_t i
+    cdef floating step
+    for i in range(size):
+        step = rate * (g[i] + penalty * w[i])
+        velocity[i] = momentum * velocity[i] - step
+        w[i] += momentum * velocity[i] - step
+
+
+cdef inline void adam(
+    floating *w, const floating *g, floating *m, floating *v, Py_ssize_t size,
+    floating rate, double beta_1, double beta_2, floating epsilon, floating penalty,
+) noexcept nogil:
+    """m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; w <- w - rate m / (sqrt(v) + epsilon).
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2014), in the form at the
+    end of its section 2: ``rate`` carries the bias corrections.
+    """
+    cdef Py_ssize_t i
+    cdef floating gradient
+    cdef floating keep_m = <floating>beta_1, add_m = <floating>(1 - beta_1)
+    cdef floating keep_v = <floating>beta_2, add_v = <floating>(1 - beta_2)
+    for i in range(size):
+        gradient = g[i] + penalty * w[i]
+        m[i] = keep_m * m[i] + add_m * gradient
+        v[i] = keep_v * v[i] + add_v * (gradient * gradient)
+        w[i] -= rate * m[i] / (sqrt_(v[i]) + epsilon)
+
+
+cdef inline double step_size(const Rule *rule) noexcept nogil:
+    """The learning rate; Adam's with both bias corrections of update number ``n_updates``."""
+    if rule.name != ADAM:
+        return rule.learning_rate
+    return (
+        rule.learning_rate * sqrt(1 - rule.beta_2 ** rule.n_updates)
+        / (1 - rule.beta_1 ** rule.n_updates)
+    )
+
+
+cdef inline void apply(
+    const Rule *rule, floating *w, floating *g, floating *state, Py_ssize_t n_parameters,
+    Py_ssize_t size, double penalty,
+) noexcept nogil:
+    """Update w (size,) by its gradient g (size,).
+
+    ``state`` is where w's part begins in (n_states, n_parameters): nothing for plain SGD,
+    the velocity, or Adam's m and v.
+    """
+    cdef floating rate = <floating>step_size(rule)
+    if rule.name == SGD:
+        sgd(w, g, size, rate, <floating>penalty)
+    elif rule.name == MOMENTUM:
+        momentum_sgd(w, g, state, size, rate, <floating>rule.momentum, <floating>penalty)
+    elif rule.name == NESTEROV:
+        nesterov_sgd(w, g, state, size, rate, <floating>rule.momentum, <floating>penalty)
+    elif rule.name == ADAM:
+        adam(
+            w, g, state, state + n_parameters, size,
+            rate, rule.beta_1, rule.beta_2, <floating>rule.epsilon, <floating>penalty,
+        )
+    else:
+        add_scaled(g, <floating>penalty, w, size)
