@@ -12,14 +12,20 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
-from cymlp._data import Problem, cast_to, checked_weights, engine_ready
+from cymlp._data import (
+    FLOATS,
+    Problem,
+    cast_to,
+    checked_weights,
+    engine_ready,
+    is_ready,
+    is_ready_and_finite,
+)
 from cymlp._lbfgs import LbfgsTraining
-from cymlp._network import Network
+from cymlp._network import Network, NotFiniteError
 from cymlp._optimizers import SGD, Adam, Optimizer
 from cymlp._parameters import check_parameters, hidden_units
 from cymlp._training import Split, StochasticTraining, split_for_validation
-
-FLOATS = (np.float64, np.float32)
 
 # Attributes that one fit leaves for the next only with warm_start or in partial_fit.
 _HISTORY = (
@@ -34,9 +40,6 @@ _HISTORY = (
 
 # Bytes of a slice of rows that predict converts or decodes at a time.
 _SLICE_BYTES = 4_000_000
-
-# Elements up to which predict looks at an array itself, before it asks validate_data.
-_SMALL_SIZE = 100_000
 
 
 def is_stochastic(estimator: "BaseMLP") -> bool:
@@ -83,6 +86,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -107,6 +111,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.n_jobs = n_jobs
 
     # What the classifier and the regressor differ in.
 
@@ -115,6 +120,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
     ) -> NDArray[Any]:
         """Targets (n_samples, n_outputs), bool or of ``dtype``, for the validated y."""
+
+    @staticmethod
+    @abstractmethod
+    def _are_ready(y: Any) -> bool:
+        """Whether y is an array that validate_data would only wave on."""
 
     @abstractmethod
     def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
@@ -218,6 +228,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
         """X and y validated, y (n_samples,) or (n_samples, n_outputs)."""
+        if is_ready_and_finite(X) and self._are_ready(y) and len(X) == len(y) > 1:
+            if reset:
+                self.n_features_in_ = X.shape[1]
+                self.__dict__.pop("feature_names_in_", None)
+            if X.shape[1] == self.n_features_in_ and not hasattr(self, "feature_names_in_"):
+                return X, y
         X, y = validate_data(
             self,
             X,
@@ -358,9 +374,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         linked : bool, default=True
             Whether to apply the output layer's activation.
         """
-        check_is_fitted(self)
-        if not self._needs_no_validation(X):
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        fitted = self.__dict__
+        if "_network" not in fitted:
+            check_is_fitted(self)
+        # What validate_data would only wave on goes to the engine, which sees on its way
+        # whether all is finite.
+        ready = (
+            is_ready(X)
+            and X.shape[1] == fitted.get("n_features_in_")
+            and "feature_names_in_" not in fitted
+        )
+        if not ready:
+            X = self._validated(X)
         network = self._current_network()
         if X.shape[1] != network.units[0]:
             raise ValueError(
@@ -379,12 +404,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         parts = []
         for start in range(0, n_samples, n_rows):
             rows = X if n_rows >= n_samples else X[start : start + n_rows]
-            part: Any = network.outputs(
-                engine_ready(rows.astype(dtype, copy=False)),
-                self.activation,
-                self.out_activation_,
-                linked=linked,
-            )
+            try:
+                part: Any = network.outputs(
+                    engine_ready(rows.astype(dtype, copy=False)),
+                    self.activation,
+                    self.out_activation_,
+                    linked=linked,
+                    n_jobs=self.n_jobs,
+                    finite=not ready,
+                )
+            except NotFiniteError:
+                self._validated(X)  # which says what and where
+                raise
             part = part if decode is None else decode(part)
             if n_rows >= n_samples:
                 return part
@@ -396,17 +427,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             result[start : start + n_rows] = part
         return vstack(parts, format=parts[0].format) if parts else result
 
-    def _needs_no_validation(self, X: Any) -> bool:
-        """Whether X is a small array that validate_data, slow for one row, would only wave on."""
-        return (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype in FLOATS
-            and 0 < X.size <= _SMALL_SIZE
-            and X.shape[1] == self.__dict__.get("n_features_in_")
-            and "feature_names_in_" not in self.__dict__
-            and bool(np.isfinite(X).all())
-        )
+    def _validated(self, X: Any) -> Any:
+        """X as scikit-learn validates what a fitted estimator is given."""
+        return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
 
     # The fitted state.
 

@@ -5,12 +5,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from cymlp._base import BaseMLP, is_stochastic
+from cymlp._data import are_ready_labels
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -73,6 +72,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Epochs without progress that are borne, at least 1; the next one stops the fit.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs", at least 1.
+    n_jobs : int, default=None
+        Threads of `fit` and `predict`. None chooses them by the size of a step, up to the CPUs
+        that the process may use; within joblib's workers, up to their share. -1 means all
+        CPUs, -2 all but one. The same number gives the same bits; another agrees to rounding.
 
     Attributes
     ----------
@@ -146,18 +149,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    _are_ready = staticmethod(are_ready_labels)
+
     def _encoded(
         self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
     ) -> NDArray[Any]:
         if incremental and self._is_first_partial_fit(classes):
             multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+            self._label_binarizer = _fitted_binarizer(y if multilabel else classes)
             self.classes_ = unique_labels(classes)
         if hasattr(self, "classes_") and (self.warm_start or incremental):
             self._check_classes(unique_labels(y))
         else:
-            self._label_binarizer = LabelBinarizer().fit(y)
+            self._label_binarizer = _fitted_binarizer(y)
             self.classes_ = self._label_binarizer.classes_
+        if are_ready_labels(y) and self._label_binarizer.y_type_ in ("binary", "multiclass"):
+            return _indicators(y, self.classes_)
         return np.ascontiguousarray(self._label_binarizer.transform(y), dtype=bool)
 
     def _is_first_partial_fit(self, classes: Any) -> bool:
@@ -188,6 +195,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        if self._label_binarizer.y_type_ == "multiclass":
+            return self.classes_.take(outputs.argmax(axis=1))
         if outputs.shape[1] == 1:
             outputs = outputs.ravel()
         return self._label_binarizer.inverse_transform(outputs)
@@ -198,6 +207,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _validation_score(
         self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
+        from sklearn.metrics import accuracy_score  # late, for a quick import of cymlp
+
         return float(accuracy_score(truth, self._decoded(outputs), sample_weight=weights))
 
     @available_if(is_stochastic)
@@ -336,3 +347,28 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 def _of_both_classes(probability: NDArray[Any]) -> NDArray[Any]:
     """Probabilities (n, 2) of both classes from those of the second (n, 1)."""
     return np.hstack([1 - probability, probability])
+
+
+def _fitted_binarizer(y: Any) -> Any:
+    """LabelBinarizer().fit(y), which takes half a millisecond to look at any y."""
+    from sklearn.preprocessing import LabelBinarizer  # late, for a quick import of cymlp
+
+    binarizer = LabelBinarizer()
+    if not are_ready_labels(y):
+        return binarizer.fit(y)
+    binarizer.classes_ = np.unique(y)
+    binarizer.y_type_ = "binary" if len(binarizer.classes_) <= 2 else "multiclass"
+    binarizer.sparse_input_ = False
+    return binarizer
+
+
+def _indicators(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which class each label is: (n_samples, n_classes), one column where there are but two.
+
+    All labels are among the classes, which are sorted.
+    """
+    if len(classes) <= 2:
+        return (y == classes[-1])[:, np.newaxis] & (len(classes) == 2)
+    indicators = np.zeros((len(y), len(classes)), dtype=bool)
+    indicators[np.arange(len(y)), np.searchsorted(classes, y)] = True
+    return indicators

@@ -9,6 +9,10 @@ from scipy.sparse import csr_array, issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
+from cymlp import _engine
+
+FLOATS = (np.float64, np.float32)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -90,3 +94,25 @@ def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
         raise ValueError("Sample weights must contain at least one non-zero number.")
     check_non_negative(weights, "`sample_weight`")
     return np.require(weights, requirements="A")
+
+
+def is_ready(X: Any) -> bool:
+    """Whether X is a matrix about which only its finiteness is to be asked."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in FLOATS and X.size > 0
+
+
+def is_ready_and_finite(X: Any) -> bool:
+    """Whether X is a matrix that validate_data, which is slow, would only wave on."""
+    return is_ready(X) and X.flags.c_contiguous and X.flags.aligned and _engine.is_finite(X)
+
+
+def are_ready_numbers(y: Any) -> bool:
+    """Whether y is a vector of finite numbers."""
+    return (
+        type(y) is np.ndarray and y.ndim == 1 and y.dtype in FLOATS and bool(np.isfinite(y).all())
+    )
+
+
+def are_ready_labels(y: Any) -> bool:
+    """Whether y is a vector of whole numbers or truth values, always valid as labels."""
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub"

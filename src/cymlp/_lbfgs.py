@@ -11,14 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 from cymlp import _engine
 from cymlp._callbacks import FitTask
 from cymlp._data import Problem
-from cymlp._network import Network
-from cymlp._threads import blas_threads
+from cymlp._network import Network, aligned_empty
+from cymlp._threads import engine_threads
 
 
 class LbfgsTraining:
     """Minimisation of the loss over all samples; one iteration of L-BFGS is one epoch.
 
-    All memory of the engine is allocated when it is made; ``run`` does the iterations.
+    ``run`` allocates all memory of the engine, once, and does the iterations.
 
     Parameters
     ----------
@@ -34,11 +34,6 @@ class LbfgsTraining:
         self._network = network
         self._layout = network.layout(estimator.activation, estimator.out_activation_)
         self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
-        n_elements, self._chunk = _engine.workspace_elements(
-            self._layout, self._samples, problem.n_samples
-        )
-        self._work = np.empty(n_elements, dtype=network.parameters.dtype)
-        self._gradient = np.empty_like(network.parameters)
 
     def run(self, task: FitTask) -> None:
         """Iterate until SciPy's L-BFGS stops.
@@ -47,19 +42,22 @@ class LbfgsTraining:
         estimator is usable however the fit ends.
         """
         estimator, network = self._estimator, self._network
+        dtype = network.parameters.dtype
+        n_samples = self._samples.n_samples
 
         def loss_and_gradient(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             task.begin_epoch()
             loss = _engine.loss_gradient(
                 self._layout,
-                w.astype(network.parameters.dtype, copy=False),
-                self._gradient,
+                w.astype(dtype, copy=False),
+                gradient,
                 self._samples,
                 estimator.alpha,
-                self._work,
+                work,
+                team,
             )
             # SciPy keeps the gradient it is given until the next one.
-            return loss, self._gradient.astype(np.float64)
+            return loss, gradient.astype(np.float64)
 
         def end_iteration(intermediate_result: Any) -> None:
             network.parameters[...] = intermediate_result.x
@@ -70,10 +68,16 @@ class LbfgsTraining:
             if task.end_epoch(estimator._fitted_copies):
                 raise StopIteration
 
-        n_steps = estimator.max_iter * self._samples.n_samples / self._chunk
         estimator.n_iter_ = 0
         try:
-            with blas_threads(self._chunk, self._layout.n_weights, n_steps):
+            with engine_threads(
+                estimator.n_jobs, n_samples, self._layout.n_weights, estimator.max_iter
+            ) as team:
+                n_elements, _ = _engine.workspace_elements(
+                    self._layout, self._samples, n_samples, team.size
+                )
+                work = aligned_empty(n_elements, dtype)
+                gradient = aligned_empty(self._layout.n_parameters, dtype)
                 result = minimize(
                     loss_and_gradient,
                     network.parameters.astype(np.float64),

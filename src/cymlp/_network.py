@@ -8,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._threads import blas_threads
+from cymlp._threads import engine_threads, is_tiny
 
 # BLAS counts in 32 bits, so no layer may have more units than that.
 _MOST_UNITS = np.iinfo(np.int32).max
+
+
+class NotFiniteError(ValueError):
+    """X has NaN or infinity."""
 
 
 class Network:
@@ -34,6 +38,7 @@ class Network:
         self.units = tuple(int(n) for n in units)
         self.parameters = parameters
         self.coefs, self.intercepts = _views(self.units, parameters)
+        self._layout: tuple[tuple[str, str], Any] | None = None
 
     @classmethod
     def initialized(
@@ -60,7 +65,7 @@ class Network:
             raise ValueError(
                 f"A layer can have at most {_MOST_UNITS} units, got layers of {list(units)} units."
             )
-        network = cls(units, np.empty(n_parameters(units), dtype=dtype))
+        network = cls(units, aligned_empty(n_parameters(units), dtype))
         factor = 2.0 if activation == "logistic" else 6.0
         for W, b in zip(network.coefs, network.intercepts, strict=True):
             bound = np.sqrt(factor / sum(W.shape))
@@ -99,6 +104,9 @@ class Network:
         *,
         rows: NDArray[np.intp] | None = None,
         linked: bool = True,
+        n_jobs: int | None = None,
+        team: Any = None,
+        finite: bool = True,
     ) -> NDArray[Any]:
         """The network's outputs (n_samples, n_outputs) for X, or for these rows of X.
 
@@ -111,21 +119,47 @@ class Network:
             Indices of the samples; None for all of them.
         linked : bool, default=True
             Whether to apply the output layer's activation.
+        n_jobs : int, default=None
+            The estimator's parameter.
+        team : Team, default=None
+            The threads of the fit that asks; None for others.
+        finite : bool, default=True
+            Whether X is known to be finite, or need not be.
+
+        Raises
+        ------
+        NotFiniteError
+            If X has a value that is not.
         """
         layout = self.layout(activation, out_activation)
         samples = _engine.Samples(X)
         n_rows = samples.n_samples if rows is None else len(rows)
-        dtype = self.parameters.dtype
-        out = np.empty((n_rows, self.units[-1]), dtype=dtype)
-        n_elements, chunk = _engine.workspace_elements(layout, samples, n_rows)
-        work = np.empty(n_elements, dtype=dtype)
-        with blas_threads(chunk, layout.n_weights, n_rows / chunk):
-            _engine.predict(layout, self.parameters, samples, rows, out, linked, work)
+        out = np.empty((n_rows, self.units[-1]), dtype=self.parameters.dtype)
+
+        def predict(team: Any, size: int) -> None:
+            n_elements, _ = _engine.prediction_elements(layout, samples, n_rows, size)
+            work = np.empty(n_elements, dtype=self.parameters.dtype)
+            if not _engine.predict(
+                layout, self.parameters, samples, rows, out, linked, work, finite, team
+            ):
+                raise NotFiniteError
+
+        if team is not None:
+            predict(team, team.size)
+        elif n_jobs in (None, 1) and is_tiny(n_rows * layout.n_weights):
+            predict(None, 1)
+        else:
+            # Forwards only is a third of a step's arithmetic.
+            with engine_threads(n_jobs, n_rows, layout.n_weights, 1 / 3) as own_team:
+                predict(own_team, own_team.size)
         return out
 
     def layout(self, activation: str, out_activation: str) -> Any:
         """The sizes, with the activations, as the engine takes them."""
-        return _engine.Layout(self.units, activation, out_activation)
+        if self._layout is None or self._layout[0] != (activation, out_activation):
+            layout = _engine.Layout(self.units, activation, out_activation)
+            self._layout = ((activation, out_activation), layout)
+        return self._layout[1]
 
     def copy(self) -> "Network":
         """A network of its own parameters."""
@@ -154,6 +188,14 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Views of a joblib memory map as plain arrays; the map itself stays.
         self.__init__(state["units"], np.asarray(state["parameters"]))  # type: ignore[misc]
+
+
+def aligned_empty(size: int, dtype: Any) -> NDArray[Any]:
+    """Memory (size,) that begins at a cache line, as the engine likes it."""
+    itemsize = np.dtype(dtype).itemsize
+    memory = np.empty(size + 64 // itemsize, dtype=dtype)
+    start = -memory.ctypes.data % 64 // itemsize
+    return memory[start : start + size]
 
 
 def n_parameters(units: Sequence[int]) -> int:

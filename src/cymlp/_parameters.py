@@ -94,6 +94,15 @@ _PARAMETERS: dict[str, list[Allowed]] = {
         Allowed("a float among {inf}", lambda value: isinstance(value, Real) and value == np.inf),
     ],
     "max_fun": [_COUNT],
+    "n_jobs": [
+        _NONE,
+        Allowed(
+            "an int other than 0",
+            lambda value: (
+                isinstance(value, Integral) and not isinstance(value, bool) and value != 0
+            ),
+        ),
+    ],
 }
 
 
@@ -107,10 +116,10 @@ def check_parameters(estimator: Any) -> None:
     """
     if get_config()["skip_parameter_validation"]:
         return
-    for name, value in estimator.get_params(deep=False).items():
-        allowed = _PARAMETERS.get(name)
-        if allowed is None:  # a subclass's own
+    for name, allowed in _PARAMETERS.items():
+        if not hasattr(estimator, name):  # another estimator's
             continue
+        value = getattr(estimator, name)
         if not any(kind.contains(value) for kind in allowed):
             *others, last = [kind.text for kind in allowed]
             texts = f"{', '.join(others)} or {last}" if others else last

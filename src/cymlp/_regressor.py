@@ -5,11 +5,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from cymlp._base import BaseMLP, is_stochastic
-from cymlp._data import cast_to
+from cymlp._data import are_ready_numbers, cast_to
 
 # The output layer's activation: the canonical link of each loss.
 _OUTPUT_ACTIVATIONS = {"squared_error": "identity", "poisson": "exp"}
@@ -78,6 +77,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Epochs without progress that are borne, at least 1; the next one stops the fit.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs", at least 1.
+    n_jobs : int, default=None
+        Threads of `fit` and `predict`. None chooses them by the size of a step, up to the CPUs
+        that the process may use; within joblib's workers, up to their share. -1 means all
+        CPUs, -2 all but one. The same number gives the same bits; another agrees to rounding.
 
     Attributes
     ----------
@@ -154,6 +157,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        n_jobs: int | None = None,
     ) -> None:
         super().__init__(
             hidden_layer_sizes,
@@ -179,6 +183,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
+            n_jobs=n_jobs,
         )
         self.loss = loss
 
@@ -187,6 +192,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"loss='poisson' requires y >= 0, but y has the value {y.min()}.")
         return X, y
+
+    _are_ready = staticmethod(are_ready_numbers)
 
     def _encoded(
         self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
@@ -203,6 +210,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _validation_score(
         self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
+        from sklearn.metrics import r2_score  # late, for a quick import of cymlp
+
         if not np.isfinite(outputs).all():
             return np.nan
         return float(r2_score(truth, self._decoded(outputs), sample_weight=weights))

@@ -1,32 +1,37 @@
-"""How many threads SciPy's BLAS may use while the engine runs."""
+"""The threads of a fit or a predict: how many, and what BLAS may use meanwhile."""
 
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import joblib
+from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
-# From this size of a step on, BLAS's own threads pay: `python -m benchmarks threads` measures it.
-_CROSSING_FLOPS = 20_000_000
-_CROSSING_ROWS = 64
+from cymlp import _engine
 
-# A run below this size is done before BLAS's threads, which may have to wait some milliseconds
-# for NumPy's BLAS to stop spinning, have woken.
-_WAKING_FLOPS = 1_000_000_000
+# A thread is worth its share of a step from this many flops on, and a team that has to be
+# started from this many in all: `python -m benchmarks scaling` shows the crossing.
+_MEMBER_STEP_FLOPS = 2_500_000
+_TEAM_FLOPS = 100_000_000
 
-# Below this size of a run BLAS libraries use one thread of their own accord.
-_ALWAYS_ONE_FLOPS = 1_000_000
+# Below this size of a run, in products, BLAS libraries use one thread of their own accord.
+_TINY_PRODUCTS = 160_000
+
+# The most threads that the engine can take.
+_MOST_THREADS = 256
 
 
 class _Blas:
     """SciPy's BLAS, shared by all runs of the engine in this process.
 
     The number of its threads is the process's, not a run's. So the first run to enter notes
-    it, all share one thread while there are several, and the last to leave restores it. A
-    run within a run, such as the score of a fit's validation data, changes nothing.
+    it and holds BLAS at one thread, as the engine has threads of its own; the last to leave
+    restores it.
     """
 
     def __init__(self) -> None:
@@ -36,39 +41,41 @@ class _Blas:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._runs: dict[int, bool] = {}  # thread -> whether its run wants all threads
+        self.n_runs = 0
 
     @contextmanager
-    def threads(self, all_of_them: bool) -> Iterator[None]:
-        """Hold BLAS at one thread, or at all it has."""
-        thread = threading.get_ident()
-        if thread in self._runs:
-            yield
-            return
-        with self._lock:
-            if not self._runs:
+    def one_thread(self) -> Iterator[None]:
+        """Hold BLAS at one thread."""
+        lock = self._lock
+        with lock:
+            if self.n_runs == 0:
                 libraries = self._libraries or _scipy_blas()
                 self._found = [library.get_num_threads() for library in libraries]
                 self._libraries = libraries
-            self._runs[thread] = all_of_them
-            self._share()
+                for library in libraries:
+                    _set_threads(library, 1)
+            self.n_runs += 1
         try:
             yield
         finally:
-            with self._lock:
-                self._runs.pop(thread, None)  # it is gone in a child forked meanwhile
-                self._share()
+            if lock is self._lock:  # else this is a child, forked meanwhile
+                with lock:
+                    self.n_runs -= 1
+                    if self.n_runs == 0:
+                        self._restore()
 
-    def _share(self) -> None:
-        """Give BLAS the threads that the present runs call for."""
-        wants = list(self._runs.values())
+    def _restore(self) -> None:
         for library, found in zip(self._libraries or [], self._found, strict=False):
-            _set_threads(library, found if not wants or wants == [True] else 1)
+            _set_threads(library, found)
 
     def after_fork(self) -> None:
         """In a forked child none of the parent's other threads runs any more."""
+        held = self.n_runs > 0
         self._reset()
-        self._share()
+        if held:
+            self._restore()
+        for team in _teams:
+            team.go_on_alone()
 
 
 def _set_threads(library: Any, n_threads: int) -> None:
@@ -90,31 +97,105 @@ def _scipy_blas() -> list[Any]:
 
 
 _blas = _Blas()
+
+# The teams at work in this process.
+_teams: set[Any] = set()
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_blas.after_fork)
 
 
-def blas_threads(n_rows: int, n_weights: int, n_steps: float) -> AbstractContextManager[None]:
-    """Context in which SciPy's BLAS uses one thread, or all where a run repays them.
+@contextmanager
+def engine_threads(
+    n_jobs: int | None, n_rows: int, n_weights: int, n_steps: float
+) -> Iterator[Any]:
+    """Context of a run of the engine, with the team of threads that makes it.
 
-    What it used before is restored at the end, also after an exception. Where several fits
-    run at once, in threads, each gets one. Only speed depends on it.
+    SciPy's BLAS uses one thread meanwhile; what it used before is restored at the end, also
+    after an exception.
 
     Parameters
     ----------
+    n_jobs : int or None
+        The estimator's parameter.
     n_rows : int
         Rows of X in a step.
     n_weights : int
         Weights of the network; forwards and backwards a step takes 6 n_rows n_weights flops.
     n_steps : float
         Steps of the run.
+
+    Yields
+    ------
+    team : Team
     """
     flops = 6 * n_rows * n_weights
-    if flops * n_steps < _ALWAYS_ONE_FLOPS:
-        return nullcontext()
-    return _blas.threads(
-        n_rows >= _CROSSING_ROWS and flops >= _CROSSING_FLOPS and flops * n_steps >= _WAKING_FLOPS
-    )
+    with nullcontext() if is_tiny(n_rows * n_weights * n_steps) else _blas.one_thread():
+        team = _engine.Team(_n_threads(n_jobs, flops, n_steps))
+        threads: list[threading.Thread] = []
+        _teams.add(team)
+        try:
+            _start(team, threads)
+            yield team
+        finally:
+            _teams.discard(team)
+            team.close()
+            for thread in threads:
+                thread.join()
+
+
+def _start(team: Any, threads: list[threading.Thread]) -> None:
+    """Start the team's threads, and list them; should one not start, the calling one does all."""
+    for rank in range(1, team.size):
+        thread = threading.Thread(
+            target=team.serve, args=(rank,), name=f"cymlp-{rank}", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            team.go_on_alone()
+            return
+        threads.append(thread)
+
+
+def is_tiny(n_products: float) -> bool:
+    """Whether a run of so many products of rows and weights is not worth any preparation."""
+    return n_products < _TINY_PRODUCTS
+
+
+def _n_threads(n_jobs: int | None, flops: float, n_steps: float) -> int:
+    """Threads of a team, for steps of so many flops."""
+    if n_jobs is not None:
+        return max(1, min(n_jobs if n_jobs > 0 else cpus() + 1 + n_jobs, _MOST_THREADS))
+    if flops < 2 * _MEMBER_STEP_FLOPS or flops * n_steps < _TEAM_FLOPS:
+        return 1
+    return max(1, min(own_cpus(), int(flops / _MEMBER_STEP_FLOPS), _MOST_THREADS))
+
+
+@cache
+def _counted_cpus() -> int:
+    """CPUs that joblib counts: with the limits of containers, which take it long to read."""
+    return int(joblib.cpu_count())
+
+
+def cpus() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(_counted_cpus(), len(os.sched_getaffinity(0)))
+    return _counted_cpus()
+
+
+def own_cpus() -> int:
+    """CPUs that a run may use of those, beside the other runs of this process and of joblib.
+
+    joblib tells the processes that it starts their share in OMP_NUM_THREADS, which users set
+    too; its threads have one CPU each.
+    """
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    available = min(cpus(), int(limit)) if limit.isdecimal() and int(limit) > 0 else cpus()
+    if not limit and get_active_backend()[0].nesting_level > 0:
+        return 1
+    return available // max(1, _blas.n_runs)
 
 
 def blas_info() -> list[dict[str, Any]]:

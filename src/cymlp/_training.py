@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 
 from cymlp import _engine
 from cymlp._callbacks import FitTask
 from cymlp._data import Problem
-from cymlp._network import Network
-from cymlp._threads import blas_threads
+from cymlp._network import Network, aligned_empty
+from cymlp._threads import engine_threads
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,8 @@ def split_for_validation(
     ValueError
         If fewer than two rows are held out, or a class is too small to be stratified.
     """
+    from sklearn.model_selection import train_test_split  # late, for a quick import of cymlp
+
     too_small = (
         "The validation set is too small. Increase 'validation_fraction' "
         "or the size of your dataset."
@@ -54,7 +55,7 @@ def split_for_validation(
 class StochasticTraining:
     """Training of a network by the estimator's optimizer, mini-batch by mini-batch.
 
-    All memory that it needs is allocated when it is made; ``run`` does the epochs.
+    ``run`` allocates all memory that it needs, once, and does the epochs.
 
     Parameters
     ----------
@@ -93,12 +94,6 @@ class StochasticTraining:
         self._layout = network.layout(estimator.activation, estimator.out_activation_)
         self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
         self._update = estimator._optimizer.update(estimator.alpha)
-        n_elements, chunk = _engine.workspace_elements(
-            self._layout, self._samples, self._batch_size
-        )
-        in_place = self._update.n_states == 0 and self._batch_size <= chunk
-        self._work = np.empty(n_elements, dtype=network.parameters.dtype)
-        self._gradient = None if in_place else np.empty_like(network.parameters)
         self._watch = (
             _WatchedLoss(estimator)
             if split.validation is None
@@ -118,11 +113,14 @@ class StochasticTraining:
         n_steps = n_epochs * self._n_samples / self._batch_size
         estimator.n_iter_ = 0
         try:
-            with blas_threads(self._batch_size, self._layout.n_weights, n_steps):
+            with engine_threads(
+                estimator.n_jobs, self._batch_size, self._layout.n_weights, n_steps
+            ) as team:
+                self._allocate(team)
                 for _ in range(n_epochs):
                     task.begin_epoch()
-                    self._epoch()
-                    watch.end_epoch()
+                    self._epoch(team)
+                    watch.end_epoch(team)
                     optimizer.end_epoch(self._update, estimator.t_)
                     stopped = watch.stops(optimizer) or watch.has_diverged(self._network)
                     if task.end_epoch(lambda: estimator._fitted_copies(watch.best)) or stopped:
@@ -143,7 +141,20 @@ class StochasticTraining:
             if watch.best is not None:
                 self._network.parameters[...] = watch.best
 
-    def _epoch(self) -> None:
+    def _allocate(self, team: Any) -> None:
+        """All memory that the engine needs, once for the fit."""
+        dtype = self._network.parameters.dtype
+        n_elements, chunk = _engine.workspace_elements(
+            self._layout, self._samples, self._batch_size, team.size
+        )
+        self._work = aligned_empty(n_elements, dtype)
+        self._gradient = None
+        if _engine.needs_gradient(
+            self._layout, self._update, self._samples, self._batch_size, chunk
+        ):
+            self._gradient = aligned_empty(self._layout.n_parameters, dtype)
+
+    def _epoch(self, team: Any) -> None:
         """Visit every sample once, in one call to the engine, and record the loss."""
         estimator = self._estimator
         if estimator.shuffle:
@@ -159,6 +170,7 @@ class StochasticTraining:
             self._order,
             self._batch_size,
             self._work,
+            team,
         )
         estimator.n_iter_ += 1
         estimator.t_ += self._n_samples
@@ -206,7 +218,7 @@ class _WatchedLoss(_Watch):
 
     complaint = "Training loss did not improve"
 
-    def end_epoch(self) -> None:
+    def end_epoch(self, team: Any) -> None:
         estimator = self._estimator
         # A NaN loss counts as progress, as it does in scikit-learn.
         self._count(not estimator.loss_ > estimator.best_loss_ - estimator.tol)
@@ -238,10 +250,14 @@ class _WatchedScore(_Watch):
         self._truth = estimator._decoded(problem.targets[rows])
         self._weights = None if problem.weights is None else problem.weights[rows]
 
-    def end_epoch(self) -> None:
+    def end_epoch(self, team: Any) -> None:
         estimator = self._estimator
         outputs = self._network.outputs(
-            self._X, estimator.activation, estimator.out_activation_, rows=self._rows
+            self._X,
+            estimator.activation,
+            estimator.out_activation_,
+            rows=self._rows,
+            team=team,
         )
         score = estimator._validation_score(self._truth, outputs, self._weights)
         estimator.validation_scores_.append(score)
