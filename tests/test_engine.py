@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
 
 from cymlp import _engine
+from cymlp._threads import engine_threads
 from reference import ACTIVATIONS, LINKS, ReferenceNetwork, ReferenceUpdate, targets_for
 
 DTYPES = [np.float32, np.float64]
@@ -17,11 +18,11 @@ HIDDEN = [(), (5,), (4, 6), (5, 3, 4)]
 class Case:
     """A small problem: a reference network with samples, targets and weights."""
 
-    def __init__(self, hidden=(5,), activation="tanh", output="softmax", n=23, k=3, seed=0):
+    def __init__(self, hidden=(5,), activation="tanh", output="softmax", n=23, k=3, seed=0, d=7):
         rng = np.random.default_rng(seed)
-        self.units = (7, *hidden, k)
+        self.units = (d, *hidden, k)
         self.reference = ReferenceNetwork(self.units, activation, output, rng)
-        self.X = rng.standard_normal((n, 7)) * (rng.random((n, 7)) < 0.6)
+        self.X = rng.standard_normal((n, d)) * (rng.random((n, d)) < 0.6)
         self.T = targets_for(output, n, k, rng)
         self.w = rng.uniform(0.1, 2, n)
         self.layout = _engine.Layout(self.units, activation, output)
@@ -42,21 +43,26 @@ class Case:
         )
         return loss, gradient
 
-    def train(self, update, samples, batch_size, *, order=None, dtype=np.float64, in_place=False):
+    def train(
+        self, update, samples, batch_size, *, order=None, dtype=np.float64, in_place=False, size=1
+    ):
         """Parameters after one run, the loss it returned and the state it left."""
         parameters = self.reference.flat.astype(dtype)
         gradient = None if in_place else np.full_like(parameters, np.nan)
         state = np.zeros((update.n_states, parameters.size), dtype=dtype)
-        loss = _engine.train(
-            self.layout, update, parameters, gradient, state, samples, order, batch_size,
-            self.work(samples, batch_size, dtype),
-        )  # fmt: skip
+        n_elements, _ = _engine.workspace_elements(self.layout, samples, batch_size, size)
+        with engine_threads(size, 1, 1, 1) as team:
+            loss = _engine.train(
+                self.layout, update, parameters, gradient, state, samples, order, batch_size,
+                np.full(n_elements, np.nan, dtype=dtype), team,
+            )  # fmt: skip
         return parameters, loss, state
 
     def outputs(self, samples, n_rows, *, order=None, linked=True, dtype=np.float64):
         out = np.full((n_rows, self.units[-1]), np.nan, dtype=dtype)
         parameters = self.reference.flat.astype(dtype)
-        work = self.work(samples, n_rows, dtype)
+        n_elements, _ = _engine.prediction_elements(self.layout, samples, n_rows)
+        work = np.full(n_elements, np.nan, dtype=dtype)
         _engine.predict(self.layout, parameters, samples, order, out, linked, work)
         return out
 
@@ -124,27 +130,66 @@ def reference_training(case, rule, batches, alpha, rate, weighted=True, **settin
     return network.flat, total / sum(len(rows) for rows in batches)
 
 
-@pytest.mark.parametrize("shuffled", [False, True])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("size, d", [(1, 7), (2, 7), (3, 7), (2, 70), (3, 200)])
+@pytest.mark.parametrize("shuffled, weighted", [(False, False), (True, True)])
 @pytest.mark.parametrize("hidden", HIDDEN, ids=len)
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "nesterov", "adam"])
-def test_training_against_reference(rule, hidden, weighted, shuffled):
-    """Several steps of every rule, with a penalty and a last short mini-batch."""
-    case = Case(hidden)
+def test_training_against_reference(rule, hidden, weighted, shuffled, size, d, in_place):
+    """Several steps of every rule, with a penalty and a last short mini-batch.
+
+    By teams of each size, that share the first product by rows or by features, with each
+    block's gradient used at once or with all of it kept.
+    """
+    case = Case(hidden, d=d)
     settings = {"momentum": 0.8} if rule in ("momentum", "nesterov") else {}
     if rule == "adam":
         settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6}
     order = np.random.default_rng(1).permutation(23) if shuffled else None
     update = _engine.Update(rule, learning_rate=0.1, alpha=0.2, **settings)
-    parameters, loss, _ = case.train(update, case.samples(weighted=weighted), 6, order=order)
+    parameters, loss, _ = case.train(
+        update, case.samples(weighted=weighted), 6, order=order, size=size, in_place=in_place
+    )
     rows = np.arange(23) if order is None else order
     batches = [rows[start : start + 6] for start in range(0, 23, 6)]
     expected, expected_loss = reference_training(
         case, rule, batches, 0.2, 0.1, weighted, **settings
     )
     assert update.n_updates == len(batches)
-    assert_allclose(parameters, expected, rtol=1e-9, atol=1e-12)
+    assert_allclose(parameters, expected, rtol=1e-9, atol=1e-11)
     assert_allclose(loss, expected_loss, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("rule", ["sgd", "adam"])
+def test_wide_layers_and_long_batches(rule, size):
+    """More than one block of every kind: of a product's, of a W's rows, of a batch."""
+    case = Case((600, 70), n=300, k=10, d=300)
+    update = _engine.Update(
+        rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
+    )
+    for batch_size, in_place in ((100, True), (300, False)):
+        parameters, loss, _ = case.train(
+            update, case.samples(), batch_size, size=size, in_place=in_place
+        )
+        rows = [np.arange(i, i + batch_size) for i in range(0, 300, batch_size)]
+        settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6} if rule == "adam" else {}
+        expected, expected_loss = reference_training(case, rule, rows, 0.1, 0.01, **settings)
+        assert_allclose(parameters, expected, rtol=1e-7, atol=1e-9)
+        assert_allclose(loss, expected_loss, rtol=1e-11)
+        update = _engine.Update(
+            rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
+        )
+
+
+def test_subnormal_parameters_become_zero():
+    """Else a step takes a CPU many times as long."""
+    case = Case((), output="identity")
+    case.reference.flat = np.full_like(case.reference.flat, 1e-310)
+    case.X[:, 0] = 0
+    update = _engine.Update("sgd", learning_rate=0.1, alpha=0)
+    parameters, _, _ = case.train(update, case.samples(), 23, in_place=True)
+    assert_array_equal(parameters[:3], 0)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 23])
@@ -230,7 +275,7 @@ def test_broadcast_and_single_column_X():
     parameters = np.array([2.0, 3.0, 0.5, -0.5])
     out = np.empty((6, 2))
     samples = _engine.Samples(column)
-    work = np.empty(_engine.workspace_elements(layout, samples, 6)[0])
+    work = np.empty(_engine.prediction_elements(layout, samples, 6)[0])
     _engine.predict(layout, parameters, samples, None, out, True, work)
     assert_allclose(out, column * [2, 3] + [0.5, -0.5])
 
@@ -283,8 +328,10 @@ def test_chunks_do_not_show(sparse):
         assert_allclose(parts[0], whole[0], rtol=1e-13)
         assert_allclose(parts[1], whole[1], rtol=1e-9, atol=1e-14)
         out = np.empty((23, 3))
+        n_elements, _ = _engine.prediction_elements(case.layout, samples, n_rows)
+        work = np.empty(n_elements)
         _engine.predict(case.layout, case.reference.flat, samples, None, out, True, work)
-        assert_allclose(out, case.outputs(samples, 23), rtol=1e-13)
+        assert_allclose(out, case.outputs(samples, 23), rtol=1e-12)
 
 
 def test_workspace_is_bounded():
@@ -399,11 +446,22 @@ class TestMisuse:
                 None, 0, case.work(samples, 5),
             )  # fmt: skip
 
-    def test_in_place_only_for_plain_sgd(self):
-        case = Case()
-        update = _engine.Update("momentum", learning_rate=0.1, alpha=0, momentum=0.9)
-        with pytest.raises(ValueError, match="plain SGD"):
-            case.train(update, case.samples(), 5, in_place=True)
+    def test_gradients_that_need_memory(self):
+        case = Case(n=300)
+        samples, sparse = case.samples(), case.samples(csr_array(case.X))
+        adam = _engine.Update("adam", learning_rate=0.1, alpha=0)
+        sgd = _engine.Update("sgd", learning_rate=0.1, alpha=0)
+        for update, data, batch_size, needed in (
+            (adam, samples, 128, False), (adam, samples, 129, True), (adam, sparse, 5, True),
+            (sgd, samples, 300, False), (sgd, sparse, 300, False),
+        ):  # fmt: skip
+            _, chunk = _engine.workspace_elements(case.layout, data, batch_size)
+            assert chunk == batch_size
+            assert needed == _engine.needs_gradient(case.layout, update, data, batch_size, chunk)
+            if needed:
+                with pytest.raises(ValueError, match="memory for the gradient"):
+                    case.train(update, data, batch_size, in_place=True)
+        assert _engine.needs_gradient(case.layout, sgd, samples, 300, 299)
 
     def test_state_must_fit_the_rule(self):
         case = Case()

@@ -29,7 +29,7 @@ class TestWeights:
         estimator, _, _ = fitted
         vector = estimator._network.parameters
         for array in estimator.coefs_ + estimator.intercepts_:
-            assert array.base is vector
+            assert np.shares_memory(array, vector)
         assert vector.size == sum(a.size for a in estimator.coefs_ + estimator.intercepts_)
 
     @pytest.mark.parametrize("how", ["in place", "item", "attribute"])

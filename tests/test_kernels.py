@@ -20,19 +20,58 @@ def layout(activation="relu", output="identity"):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
-@pytest.mark.parametrize("m, n, k", [(1, 1, 1), (1, 7, 3), (5, 1, 9), (17, 13, 31), (64, 33, 65)])
+@pytest.mark.parametrize(
+    "m, n, k",
+    [
+        (1, 1, 1), (1, 7, 3), (5, 1, 9), (17, 13, 31), (64, 33, 65), (8, 48, 256), (3, 100, 513),
+        (70, 530, 300), (2, 17, 5), (7, 64, 2),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("alpha, beta", [(1.0, 0.0), (-0.3, 1.0), (2.0, 0.5)])
-def test_gemm(dtype, transpose_a, transpose_b, m, n, k, alpha, beta):
+@pytest.mark.parametrize("product", [probe.gemm, probe.tiled_gemm, probe.blas_gemm])
+def test_gemm(product, dtype, transpose_a, transpose_b, m, n, k, alpha, beta):
     rng = np.random.default_rng(0)
     A = rng.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
     B = rng.standard_normal((n, k) if transpose_b else (k, n)).astype(dtype)
     C = rng.standard_normal((m, n)).astype(dtype)
-    product = (A.T if transpose_a else A) @ (B.T if transpose_b else B)
-    expected = alpha * product + beta * C
+    exact = (A.T if transpose_a else A) @ (B.T if transpose_b else B)
+    expected = alpha * exact + beta * C
     if beta == 0:
         C[...] = np.nan  # what stands there must not matter
-    probe.gemm(transpose_a, transpose_b, alpha, A, B, beta, C)
-    assert_allclose(C, expected, rtol=RTOL[dtype], atol=10 * RTOL[dtype])
+    product(transpose_a, transpose_b, alpha, A, B, beta, C)
+    assert_allclose(C, expected, rtol=RTOL[dtype], atol=RTOL[dtype] * (10 + k))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("m, n, k", [(1, 1, 1), (17, 13, 31), (9, 100, 300), (40, 500, 60)])
+def test_gemm_plus_a_row(dtype, m, n, k):
+    """With a row in C's place, as for a layer's intercepts, by tiles and by BLAS."""
+    rng = np.random.default_rng(0)
+    A, B = (rng.standard_normal(shape).astype(dtype) for shape in ((m, k), (k, n)))
+    row, C = rng.standard_normal(n).astype(dtype), np.full((m, n), np.nan, dtype=dtype)
+    probe.gemm(False, False, 1.0, A, B, 1.0, C, row)
+    assert_allclose(C, A @ B + row, rtol=RTOL[dtype], atol=RTOL[dtype] * (10 + k))
+
+
+def test_gemm_writes_and_reads_within_its_matrices():
+    """Where rows end within a vector, what lies beyond them is not touched, be it NaN."""
+    for dtype in DTYPES:
+        for m, n, k in ((3, 5, 7), (9, 50, 20), (2, 65, 300)):
+            memory = np.full(m * n + 64, np.nan, dtype=dtype)
+            C = memory[: m * n].reshape(m, n)
+            A, B = np.ones((m, k), dtype=dtype), np.full(k * n + 64, np.nan, dtype=dtype)
+            B[: k * n] = 1
+            probe.tiled_gemm(False, False, 1.0, A, B[: k * n].reshape(k, n), 0.0, C)
+            assert_array_equal(C, k)
+            assert np.isnan(memory[m * n :]).all()
+
+
+def test_gemm_lets_nan_through():
+    A = np.ones((3, 20))
+    A[1, 7] = np.nan
+    C = np.zeros((3, 5))
+    probe.tiled_gemm(False, False, 1.0, A, np.ones((20, 5)), 0.0, C)
+    assert_array_equal(np.isnan(C), [[False] * 5, [True] * 5, [False] * 5])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -77,7 +77,7 @@ def test_examples_in_docstrings(name):
 def test_it_is_typed():
     folder = Path(cymlp.__file__).parent
     assert (folder / "py.typed").exists()
-    for source in ("engine", "layout", "probe", "samples", "updates"):
+    for source in ("cpu", "engine", "layout", "probe", "samples", "team", "updates"):
         compiled = importlib.import_module(f"cymlp._engine.{source}")
         stub = (folder / "_engine" / f"{source}.pyi").read_text()
         for name in vars(compiled):
@@ -99,6 +99,30 @@ def test_subnormal_numbers_survive_the_import():
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert result.stdout.strip() == "True"
+
+
+def _build_in_new_process(instruction_set):
+    program = "import cymlp; print(cymlp._engine.BUILD, cymlp._engine.engine.__name__)"
+    environment = {**os.environ, "CYMLP_INSTRUCTION_SET": instruction_set}
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.mark.parametrize("instruction_set", _engine.cpu.instruction_sets())
+def test_instruction_set_can_be_chosen(instruction_set):
+    if not _engine._is_built(instruction_set):
+        pytest.skip(f"the compiler did not know {instruction_set}")
+    result = _build_in_new_process(instruction_set)
+    assert result.returncode == 0, result.stderr
+    suffix = "" if instruction_set == "baseline" else instruction_set[-3:].replace("-", "_")
+    assert result.stdout.split() == [instruction_set, f"cymlp._engine.engine{suffix}"]
+
+
+def test_unknown_instruction_set():
+    result = _build_in_new_process("x86-64-v5")
+    assert result.returncode != 0
+    assert "CYMLP_INSTRUCTION_SET is 'x86-64-v5'; this CPU and this build have" in result.stderr
 
 
 def test_import_starts_nothing():

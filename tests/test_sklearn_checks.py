@@ -23,7 +23,7 @@ ESTIMATORS = [
     MLPClassifier(**SGD, **DEEP),
     MLPClassifier(**SGD, momentum=0).set_params(learning_rate_init=0.3),
     MLPClassifier(**LBFGS, alpha=0.1),
-    MLPClassifier(**LBFGS, **DEEP, alpha=0.1),
+    MLPClassifier(**LBFGS, **DEEP, alpha=1.0),
     MLPClassifier(**LBFGS, hidden_layer_sizes=()),
     MLPRegressor(**ADAM),
     MLPRegressor(**ADAM, **DEEP),

@@ -1,4 +1,4 @@
-"""BLAS's threads during a fit, several fits at once, forks."""
+"""Teams of threads, BLAS's threads meanwhile, several fits at once, forks."""
 
 import multiprocessing
 import os
@@ -6,14 +6,16 @@ import threading
 
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_matrix
 
-from cymlp import MLPClassifier, MLPRegressor, _threads
+from cymlp import MLPClassifier, MLPRegressor, _engine, _threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-# Rows of a step, weights, and steps.
-SMALL, LARGE = (10, 100_000, 1000), (200, 1_000_000, 1000)
+# n_jobs, rows of a step, weights, and steps.
+SMALL, LARGE = (None, 10, 100_000, 1000), (None, 200, 1_000_000, 1000)
 
 
 def n_threads():
@@ -39,66 +41,239 @@ def test_scipys_blas_is_found():
     assert len(_threads.blas_info()) >= 1
 
 
-def test_one_thread_or_all_by_the_size_of_the_step():
-    with _threads.blas_threads(*SMALL):
-        assert set(n_threads()) == {1}
-    assert set(n_threads()) == {2}
-    with _threads.blas_threads(*LARGE):
+def test_blas_has_one_thread_during_a_run():
+    for arguments in (SMALL, LARGE):
+        with _threads.engine_threads(*arguments):
+            assert set(n_threads()) == {1}
         assert set(n_threads()) == {2}
 
 
-def test_a_tiny_step_is_left_to_blas():
-    with _threads.blas_threads(1, 1000, 10):
+def test_a_tiny_run_is_left_to_blas():
+    with _threads.engine_threads(None, 1, 1000, 10):
         assert set(n_threads()) == {2}
-
-
-def test_a_short_run_does_not_wake_all():
-    with _threads.blas_threads(200, 100_000, 1):
-        assert set(n_threads()) == {1}
 
 
 def test_restored_after_an_exception():
-    with pytest.raises(RuntimeError), _threads.blas_threads(*SMALL):
+    with pytest.raises(RuntimeError), _threads.engine_threads(*SMALL):
         raise RuntimeError
 
 
-def test_a_run_within_a_run_changes_nothing():
-    for outer, inner, expected in [(SMALL, LARGE, 1), (LARGE, SMALL, 2)]:
-        with _threads.blas_threads(*outer):
-            with _threads.blas_threads(*inner):
-                assert set(n_threads()) == {expected}
-            assert set(n_threads()) == {expected}
-
-
-def test_runs_at_once_have_one_thread_each():
-    """The last to leave restores, in whatever order they come and go."""
-    inside, leave = threading.Barrier(2), threading.Event()
+def test_runs_at_once():
+    """BLAS keeps to one thread until the last run is over, in whatever order they come and go."""
+    inside, leave = threading.Event(), threading.Event()
 
     def run():
-        with _threads.blas_threads(*LARGE):
-            inside.wait(timeout=30)
+        with _threads.engine_threads(*SMALL):
+            inside.set()
             leave.wait(timeout=30)
 
-    with _threads.blas_threads(*LARGE):
-        other = threading.Thread(target=run, daemon=True)
-        other.start()
-        inside.wait(timeout=30)
-        assert set(n_threads()) == {1}
-        leave.set()
-        other.join()
-        assert set(n_threads()) == {2}
-
     other = threading.Thread(target=run, daemon=True)
-    inside.reset()
-    leave.clear()
-    with _threads.blas_threads(*LARGE):
+    with _threads.engine_threads(*SMALL):
         other.start()
-        inside.wait(timeout=30)
-    assert set(n_threads()) == {2}  # the other has BLAS to itself now
-    with _threads.blas_threads(*SMALL):
+        assert inside.wait(timeout=30)
+    assert set(n_threads()) == {1}
+    with _threads.engine_threads(*SMALL):
         assert set(n_threads()) == {1}
     leave.set()
     other.join()
+    assert set(n_threads()) == {2}
+
+
+class TestNumberOfThreads:
+    """How many threads a run gets."""
+
+    @pytest.fixture(autouse=True)
+    def eight_cpus(self, monkeypatch):
+        monkeypatch.setattr(_threads, "cpus", lambda: 8)
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    @staticmethod
+    def size(*arguments):
+        with _threads.engine_threads(*arguments) as team:
+            return team.size
+
+    def test_by_the_size_of_the_step(self):
+        assert self.size(*SMALL) in range(1, 4)
+        assert self.size(*LARGE) == 8
+
+    def test_a_short_run_is_not_worth_a_team(self):
+        assert self.size(None, 200, 100_000, 0.1) == 1
+
+    @pytest.mark.parametrize("n_jobs, expected", [(1, 1), (3, 3), (-1, 8), (-2, 7), (-20, 1)])
+    def test_as_told(self, n_jobs, expected):
+        assert self.size(n_jobs, 1, 1, 1) == expected
+
+    def test_environment_limits_what_is_chosen(self, monkeypatch):
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        assert self.size(*LARGE) == 2
+        assert self.size(5, *LARGE[1:]) == 5
+
+    def test_nonsense_in_the_environment_is_not_read(self, monkeypatch):
+        for text in ("", "0", "many"):
+            monkeypatch.setenv("OMP_NUM_THREADS", text)
+            assert self.size(*LARGE) == 8
+
+    def test_runs_at_once_share(self):
+        with _threads.engine_threads(*LARGE):
+            assert self.size(*LARGE) == 4
+
+    def test_joblibs_threads_have_one_each(self):
+        sizes = Parallel(n_jobs=2, backend="threading")(
+            delayed(self.size)(*LARGE) for _ in range(2)
+        )
+        assert sizes == [1, 1]
+
+
+def _team_size_in_worker():
+    with _threads.engine_threads(*LARGE) as team:
+        return team.size
+
+
+def test_joblibs_processes_have_their_share():
+    sizes = Parallel(n_jobs=2)(delayed(_team_size_in_worker)() for _ in range(2))
+    assert max(sizes) <= max(1, _threads.cpus() // 2)
+
+
+def fitted(X, y, **params):
+    return MLPClassifier(max_iter=3, random_state=0, **params).fit(X, y)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3, 7])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"hidden_layer_sizes": (), "solver": "sgd"},
+        {"hidden_layer_sizes": (30, 20, 10), "batch_size": 3, "solver": "sgd", "momentum": 0},
+        {"solver": "lbfgs", "activation": "tanh"},
+        {"batch_size": 1000, "early_stopping": True, "activation": "logistic"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("n_features", [64, 5])
+def test_n_jobs(digits, params, n_jobs, n_features):
+    """The same n_jobs, the same bits; another agrees to rounding."""
+    X, y = digits[0][:500, :n_features], digits[1][:500]
+    one = fitted(X, y, n_jobs=1, **params)
+    first, second = (fitted(X, y, n_jobs=n_jobs, **params) for _ in range(2))
+    for a, b, c in zip(one.coefs_, first.coefs_, second.coefs_, strict=True):
+        assert_array_equal(b, c)
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    assert first.loss_ == second.loss_
+    np.testing.assert_allclose(first.loss_, one.loss_, rtol=1e-12)
+    assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3])
+def test_n_jobs_of_sparse_and_weighted_samples(digits, n_jobs):
+    X, y = csr_matrix(digits[0][:300]), digits[1][:300]
+    weights = np.linspace(0, 1, 300)
+    one, several = (
+        MLPClassifier(max_iter=3, random_state=0, n_jobs=n).fit(X, y, weights) for n in (1, n_jobs)
+    )
+    for a, b in zip(one.coefs_, several.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(one.predict_proba(X), several.predict_proba(X), rtol=1e-9)
+
+
+def test_more_threads_than_rows(digits):
+    X, y = digits[0][:4], digits[1][:4]
+    one, several = (fitted(X, y, n_jobs=n, batch_size=2) for n in (1, 9))
+    np.testing.assert_allclose(one.predict_proba(X), several.predict_proba(X), rtol=1e-9)
+
+
+class TestTeam:
+    """What holds the threads together."""
+
+    def test_sizes(self):
+        with pytest.raises(ValueError, match="at least one"):
+            _engine.Team(0)
+        with pytest.raises(ValueError, match="at most 256"):
+            _engine.Team(257)
+        with pytest.raises(ValueError, match="rank"):
+            _engine.Team(2).serve(2)
+
+    def test_threads_end_with_the_run(self):
+        before = threading.active_count()
+        with _threads.engine_threads(4, 1, 1, 1):
+            assert threading.active_count() == before + 3
+        assert threading.active_count() == before
+
+    def test_threads_that_cannot_start(self, monkeypatch, digits):
+        """Then the calling one does all of the work, with the same bits."""
+
+        def start(thread):
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+        alone = fitted(*digits, n_jobs=2)
+        monkeypatch.undo()
+        together = fitted(*digits, n_jobs=2)
+        assert_array_equal(alone.coefs_[0], together.coefs_[0])
+
+    @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+    def test_a_forked_child_goes_on_alone(self, digits):
+        """Its parent's other threads are not there, and it does not wait for them."""
+        X, _ = digits
+        layout = _engine.Layout((64, 10), "relu", "softmax")
+        samples = _engine.Samples(X)
+        parameters, out = np.zeros(650), np.empty((len(X), 10))
+        with _threads.engine_threads(2, 1, 1, 1) as team:
+            work = np.empty(_engine.prediction_elements(layout, samples, len(X), 2)[0])
+            arguments = (layout, parameters, samples, None, out, True, work, True, team)
+            _engine.predict(*arguments)
+            out[...] = np.nan
+            child = os.fork()
+            if child == 0:
+                _engine.predict(*arguments)
+                os._exit(not np.allclose(out, 0.1))
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("n_features", [64, 5])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_alone_the_first_thread_does_all_parts(monkeypatch, digits, solver, n_features):
+    """With the same bits: the parts are the same, whoever does them."""
+    X, y = digits[0][:500, :n_features], digits[1][:500]
+    together = fitted(X, y, n_jobs=3, solver=solver)
+    monkeypatch.setattr(_threads, "_start", lambda team, threads: team.go_on_alone())
+    by_itself = fitted(X, y, n_jobs=3, solver=solver)
+    assert by_itself.loss_ == together.loss_
+    for a, b in zip(by_itself.coefs_, together.coefs_, strict=True):
+        assert_array_equal(a, b)
+
+
+def test_contention(digits):
+    """With busy processes beside it a fit comes to its end, with the same bits."""
+    quiet = fitted(*digits, n_jobs=2)
+    busy = [
+        multiprocessing.get_context("spawn").Process(target=_spin, daemon=True)
+        for _ in range(_threads.cpus())
+    ]
+    for process in busy:
+        process.start()
+    try:
+        for _ in range(3):
+            contended = fitted(*digits, n_jobs=2)
+            assert_array_equal(contended.coefs_[0], quiet.coefs_[0])
+    finally:
+        for process in busy:
+            process.kill()
+            process.join()
+
+
+def _spin():
+    while True:
+        pass
+
+
+def test_subnormal_numbers_are_the_engines_affair(digits):
+    """It takes them for 0 while it trains; whoever calls it does not."""
+    tiny = np.float64(5e-324)
+    fitted(*digits, n_jobs=1)
+    fitted(*digits, n_jobs=2)
+    assert tiny / 1 == tiny and np.array([tiny])[0] * 1 > 0
 
 
 @pytest.mark.parametrize("hidden", [5, 400])
@@ -160,7 +335,7 @@ def test_fork(digits, during):
     queue = context.Queue()
     child = context.Process(target=_fit_in_child, args=(X, y, queue))
     if during:
-        with _threads.blas_threads(*SMALL):
+        with _threads.engine_threads(*SMALL):
             child.start()
     else:
         child.start()
@@ -178,7 +353,7 @@ def test_fork_within_a_run():
     """The child leaves the run that it was forked from without an error."""
     child = None
     try:
-        with _threads.blas_threads(*SMALL):
+        with _threads.engine_threads(*SMALL):
             child = os.fork()
     except BaseException:
         if child == 0:
