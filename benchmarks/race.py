@@ -1,126 +1,270 @@
-"""cymlp against scikit-learn: seconds of an epoch, the same network to the same loss.
+"""An epoch of training: cymlp beside scikit-learn, PyTorch, JAX and Keras.
 
-The two fit in turns, in one process; the table has medians and their ratio. The time is that
-of ``fit`` as a user calls it, divided by its epochs, validation of the data included.
+Each library trains the same network from the same weights by the same rule, in a process of its
+own, and they take turns. After one round all must have come to the same loss. The time of
+scikit-learn and cymlp is that of ``fit``, validation of the data included; PyTorch and JAX have
+their tensors made before.
 """
 
-import warnings
-from dataclasses import dataclass
+import time
+from dataclasses import replace
+from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
-import sklearn.neural_network
-from sklearn.datasets import load_digits
 
-import cymlp
-from benchmarks.report import circumstances, interleaved
-from tests.idx import image_folder, load_images
+from benchmarks.report import Options, Results, circumstances, new_results, number, progress, table
+from benchmarks.timing import Ratio, geometric_mean, interleaved, ratio
+from benchmarks.trainers import TRAINERS, Cymlp, ScikitLearn
+from benchmarks.worker import Worker, WorkerError, workers
+from benchmarks.workloads import SEED, WORKLOADS, Workload, is_present, load, log_loss
+from cymlp._network import Network
 
-
-@dataclass(frozen=True)
-class Workload:
-    """A network, its data and how it is trained."""
-
-    name: str
-    data: str
-    rows: int
-    epochs: int
-    params: dict[str, Any]
+DTYPES = ("float32", "float64")
+OURS, THEIRS = Cymlp.name, ScikitLearn.name
+_LOSS_ROWS = 5_000
+_NOISE = 0.1  # how far losses may be apart: each library shuffles in its own way
+Case = dict[str, Any]
 
 
-def _sgd(rate: float) -> dict[str, Any]:
-    return {"solver": "sgd", "momentum": 0, "learning_rate_init": rate}
+class GemmPeak:
+    """The most that matrix products do on this machine, by NumPy's BLAS with all its threads."""
+
+    size = 2048
+
+    def __init__(self, dtype: str) -> None:
+        rng = np.random.default_rng(0)
+        self._A, self._B = (rng.random((self.size, self.size)).astype(dtype) for _ in range(2))
+        self._C = np.empty_like(self._A)
+
+    def flops(self) -> float:
+        """Flops a second, the best of several."""
+        best = np.inf
+        for _ in range(5):
+            start = time.perf_counter()
+            np.matmul(self._A, self._B, out=self._C)
+            best = min(best, time.perf_counter() - start)
+        return 2 * self.size**3 / best
 
 
-def _of(hidden: tuple[int, ...], batch_size: int, activation: str = "relu") -> dict[str, Any]:
-    return {"hidden_layer_sizes": hidden, "batch_size": batch_size, "activation": activation}
+def measure(options: Options) -> Results:
+    """Race on every workload wanted whose data are there."""
+    trainers = [trainer for trainer in TRAINERS if trainer.is_present()]
+    packages = {package for trainer in trainers for package in trainer.packages}
+    results = new_results(options, packages | {"numpy", "scipy"})
+    wanted = [
+        replace(workload, rows=options.rows(workload.rows))
+        for workload in WORKLOADS
+        if options.takes(workload.name)
+    ]
+    absent = sorted({workload.data for workload in wanted if not is_present(workload.data)})
+    results["notes"] = [f"the files of {data} are absent" for data in absent]
+    results["notes"] += [
+        f"{trainer.name} is absent" for trainer in TRAINERS if trainer not in trainers
+    ]
+    for dtype in options.dtypes:
+        results[dtype] = []
+        with (
+            workers({trainer.name: trainer for trainer in trainers}) as racers,
+            Worker(partial(GemmPeak, dtype)) as peak,
+        ):
+            for workload in wanted:
+                if workload.data in absent:
+                    continue
+                progress(f"{dtype} {workload.name}")
+                case = _race(workload, dtype, racers, peak, options.rounds, results["errors"])
+                if case is not None:
+                    results[dtype].append(case)
+    return results
 
 
-ADAM = {"solver": "adam"}
-WORKLOADS = [
-    Workload("64-100-10, batch 200, Adam", "digits", 1797, 20, _of((100,), 200) | ADAM),
-    Workload("784-100-10, batch 200, Adam", "mnist", 20_000, 1, _of((100,), 200) | ADAM),
-    Workload(
-        "784-300-10 logistic, batch 64, SGD", "mnist", 20_000, 1,
-        _of((300,), 64, "logistic") | _sgd(0.1),
-    ),
-    Workload("784-100-10, batch 1500, SGD", "mnist", 60_000, 1, _of((100,), 1500) | _sgd(0.5)),
-    Workload(
-        "784-256-128-64-10, batch 32, Adam", "fashion-mnist", 10_000, 1,
-        _of((256, 128, 64), 32) | ADAM,
-    ),
-    Workload(
-        "784-32-32-10 logistic, batch 1, SGD", "mnist", 3_000, 1,
-        _of((32, 32), 1, "logistic") | _sgd(0.01),
-    ),
-    Workload("784-64-10, batch 20, SGD", "fashion-mnist", 10_000, 1, _of((64,), 20) | _sgd(0.05)),
-    Workload("784-10 softmax, batch 1500, SGD", "mnist", 60_000, 1, _of((), 1500) | _sgd(0.5)),
-    Workload("784-1024-1024-10, batch 512, Adam", "mnist", 5_000, 1, _of((1024, 1024), 512) | ADAM),
-]  # fmt: skip
-
-
-def _load(name: str, rows: int, dtype: Any) -> tuple[Any, Any] | None:
-    """The first rows of a data set, or None where its files are not there."""
-    if name == "digits":
-        X, y = load_digits(return_X_y=True)
-        return (X / 16).astype(dtype), y
-    folder = image_folder(name)
-    if not folder.is_dir():
-        return None
-    X, y = load_images(folder, "train")
-    return X[:rows].astype(dtype), y[:rows]
-
-
-def _row(workload: Workload, dtype: Any, rounds: int) -> tuple[str, float] | None:
-    """A row of the table, and how many times as fast cymlp was."""
-    data = _load(workload.data, workload.rows, dtype)
-    if data is None:
-        return None
-    losses = {}
-
-    def contender(module: Any) -> Any:
-        def fit() -> None:
-            estimator = module.MLPClassifier(
-                **workload.params, max_iter=workload.epochs, tol=0, random_state=0
-            )
-            losses[module.__name__] = estimator.fit(*data).loss_
-
-        return fit
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        seconds = interleaved(
-            {name: contender(module) for name, module in CONTENDERS.items()}, rounds
-        )
-    first, second = losses.values()
-    if not np.isclose(first, second, rtol=1e-2):
-        raise RuntimeError(f"{workload.name}: the contenders' losses differ: {losses}")
-    ours, theirs = (median(seconds[name]) / workload.epochs for name in CONTENDERS)
-    ratios = [b / a for a, b in zip(*seconds.values(), strict=True)]
-    row = (
-        f"| {workload.data} {workload.name} | {theirs:.4f} | {ours:.4f} | {theirs / ours:.1f}x "
-        f"({min(ratios):.1f} to {max(ratios):.1f}) |"
+def _race(
+    workload: Workload,
+    dtype: str,
+    racers: dict[str, Worker],
+    peak: Worker,
+    rounds: int,
+    errors: list[str],
+) -> Case | None:
+    """All that was measured of a workload, or None where it is not valid."""
+    network = Network.initialized(
+        workload.units, dtype, workload.activation, np.random.RandomState(SEED)
     )
-    return row, theirs / ours
+    weights = list(zip(network.coefs, network.intercepts, strict=True))
+    X, y = (array[:_LOSS_ROWS] for array in load(workload, dtype))
+    losses = {}
+    for name, worker in racers.items():
+        try:
+            worker.call("load", workload, dtype, weights)
+            losses[name] = log_loss(workload, worker.call("after_one_round"), X, y)
+            worker.call("seconds")
+        except WorkerError as error:
+            message = str(error).splitlines()[0]
+            errors.append(f"{dtype} {workload.name}: {name}: {message}")
+    if not {OURS, THEIRS} <= losses.keys():
+        return None
+    usual = median(losses.values())
+    if not all(abs(loss - usual) <= _NOISE * usual for loss in losses.values()):
+        errors.append(f"{dtype} {workload.name}: invalid, the losses disagree: {losses}")
+        return None
+    turns = {name: partial(racers[name].call, "seconds") for name in losses}
+    measured = interleaved({"peak": partial(peak.call, "flops"), **turns}, rounds)
+    return {
+        "workload": workload.name,
+        "rows": workload.rows,
+        "gemm_flops": workload.gemm_flops,
+        "initial_loss": log_loss(workload, weights, X, y),
+        "losses": losses,
+        "peak_flops": measured.pop("peak"),
+        "seconds": measured,
+    }
 
 
-CONTENDERS = {"cymlp": cymlp, "scikit-learn": sklearn.neural_network}
+def _rival(case: Case) -> str | None:
+    """The fastest of the others, scikit-learn apart."""
+    others = {
+        name: median(seconds)
+        for name, seconds in case["seconds"].items()
+        if name not in (OURS, THEIRS)
+    }
+    return min(others, key=others.__getitem__, default=None)
 
 
-def run(rounds: int) -> None:
-    """Print the tables of both dtypes as Markdown."""
-    print(f"{circumstances()}; medians of {rounds} rounds\n")
-    for dtype in (np.float32, np.float64):
-        print(f"\n{np.dtype(dtype)}, seconds of an epoch\n")
-        print("| workload | scikit-learn | cymlp | ratio (least to most) |")
-        print("|---|---|---|---|")
-        ratios = []
-        for workload in WORKLOADS:
-            result = _row(workload, dtype, rounds)
-            if result is None:
-                print(f"| {workload.data} {workload.name} | its files are absent | | |")
-                continue
-            print(result[0], flush=True)
-            ratios.append(result[1])
-        print(f"\ngeometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.2f}x")
+def _over(case: Case, other: str, name: str = OURS) -> Ratio | None:
+    """How many times as fast as another a contender was."""
+    seconds = case["seconds"]
+    return ratio(seconds[other], seconds[name]) if {other, name} <= seconds.keys() else None
+
+
+def _share_of_peak(case: Case) -> float:
+    """cymlp's flops in matrix products over those of a large one."""
+    rounds = zip(case["seconds"][OURS], case["peak_flops"], strict=True)
+    return median(case["gemm_flops"] / seconds / peak for seconds, peak in rounds)
+
+
+def _with_rows(case: Case) -> str:
+    return f"{case['workload']}, {case['rows']:,} rows"
+
+
+def _milliseconds(case: Case, name: str | None) -> str:
+    return number(1e3 * median(case["seconds"][name])) if name in case["seconds"] else "-"
+
+
+def _names(cases: list[Case]) -> list[str]:
+    """The contenders that took part."""
+    present = {name for case in cases for name in case["seconds"]}
+    return [trainer.name for trainer in TRAINERS if trainer.name in present]
+
+
+def tables(results: Results) -> str:
+    """For each dtype: times, speed beside scikit-learn's, and beside the fastest other peer's."""
+    return "\n".join(_tables(dtype, results[dtype]) for dtype in DTYPES if results.get(dtype))
+
+
+def _tables(dtype: str, cases: list[Case]) -> str:
+    names = _names(cases)
+    times = [[_with_rows(case), *(_milliseconds(case, name) for name in names)] for case in cases]
+    peers = [name for name in names if name != THEIRS]
+    speeds = [
+        [case["workload"], *(str(_over(case, THEIRS, name) or "-") for name in peers)]
+        for case in cases
+    ]
+    for word, of in (("geometric mean", geometric_mean), ("least", min)):
+        cells = []
+        for name in peers:
+            ratios = [found.middle for case in cases if (found := _over(case, THEIRS, name))]
+            cells.append(f"{of(ratios):.2f}x" if ratios else "-")
+        speeds.append([word, *cells])
+    rivals = [
+        [
+            case["workload"],
+            rival or "-",
+            str(_over(case, rival)) if rival else "-",
+            f"{1e-9 * case['gemm_flops']:.2f}",
+            f"{_share_of_peak(case):.0%}",
+        ]
+        for case in cases
+        for rival in [_rival(case)]
+    ]
+    over_rivals = [over.middle for case in cases if (over := _over_rival(case))]
+    if over_rivals:
+        rivals.append(["geometric mean", "", f"{geometric_mean(over_rivals):.2f}x", "", ""])
+        rivals.append(["least", "", f"{min(over_rivals):.2f}x", "", ""])
+    peak = median(flops for case in cases for flops in case["peak_flops"])
+    return (
+        f"{dtype}, milliseconds of an epoch:\n\n{table(['workload', *names], times)}\n"
+        f"{dtype}, times as fast as scikit-learn (least to most of the rounds):\n\n"
+        f"{table(['workload', *peers], speeds)}\n"
+        f"{dtype}, cymlp beside the fastest of the others, and beside the machine's peak in matrix "
+        f"products, {1e-9 * peak:.0f} GFLOP/s:\n\n"
+        + table(
+            ["workload", "fastest other", "cymlp over it", "GFLOP in products", "of peak"],
+            rivals,
+        )
+    )
+
+
+def _over_rival(case: Case) -> Ratio | None:
+    rival = _rival(case)
+    return _over(case, rival) if rival else None
+
+
+def summary(results: Results) -> str:
+    """The README's table: float32, beside scikit-learn and the fastest other peer."""
+    rows = [
+        [
+            _with_rows(case),
+            _milliseconds(case, THEIRS),
+            f"{_milliseconds(case, rival)} ({rival})" if rival else "-",
+            _milliseconds(case, OURS),
+            str(_over(case, THEIRS)),
+            str(_over_rival(case) or "-"),
+        ]
+        for case in results["float32"]
+        for rival in [_rival(case)]
+    ]
+    head = [
+        "workload", THEIRS, "fastest other peer", OURS, f"over {THEIRS}", "over the other",
+    ]  # fmt: skip
+    return (
+        "Milliseconds of an epoch of training, float32, the same network to the same loss:\n\n"
+        f"{table(head, rows)}\n{_means(results)}\n\n{circumstances(results)}"
+    )
+
+
+def _means(results: Results) -> str:
+    """A sentence with the geometric means of all dtypes."""
+    parts = []
+    for dtype in DTYPES:
+        cases = results.get(dtype, [])
+        speeds = [over.middle for case in cases if (over := _over(case, THEIRS))]
+        others = [over.middle for case in cases if (over := _over_rival(case))]
+        if speeds:
+            text = f"{dtype} {geometric_mean(speeds):.1f}x over {THEIRS}"
+            if others:
+                text += f", {geometric_mean(others):.1f}x over the fastest other peer"
+            parts.append(text)
+    return f"Geometric means: {'; '.join(parts)}."
+
+
+def figures(results: Results) -> dict[str, Any]:
+    """A picture for each dtype: speed relative to scikit-learn."""
+    from benchmarks.charts import bars
+
+    drawn = {}
+    for dtype in DTYPES:
+        cases = results.get(dtype)
+        if not cases:
+            continue
+        values = {
+            name: [over.middle if (over := _over(case, THEIRS, name)) else None for case in cases]
+            for name in _names(cases)
+            if name != THEIRS
+        }
+        drawn[dtype] = bars(
+            [case["workload"] for case in cases],
+            {f"An epoch of training, {dtype}: times as fast as scikit-learn": values},
+            log_from=1.0,
+        )
+    return drawn

@@ -1,18 +1,72 @@
-"""What every benchmark says of its circumstances, and how it times."""
+"""What all benchmarks share in telling: options, circumstances, tables, and where they go."""
 
 import datetime
+import json
+import math
 import platform
-import time
-from collections.abc import Callable
-from importlib.metadata import version
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import joblib
 
-PACKAGES = ("cymlp", "scikit-learn", "numpy", "scipy")
+from cymlp import _engine
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+IMAGES = ROOT / "docs" / "images"
+Results = dict[str, Any]
 
 
-def cpu_name() -> str:
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    rounds: int
+    dtypes: tuple[str, ...]
+    only: str = ""
+    rows_limit: int | None = None
+
+    def takes(self, name: str) -> bool:
+        """Whether a case of this name is wanted."""
+        return self.only.lower() in name.lower()
+
+    def rows(self, n_rows: int) -> int:
+        """So many rows, or fewer where there is a limit."""
+        return n_rows if self.rows_limit is None else min(n_rows, self.rows_limit)
+
+
+def progress(text: str) -> None:
+    """Say on stderr what is being measured."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def new_results(options: Options, packages: Iterable[str]) -> Results:
+    """Results to fill: the circumstances, with the versions of these packages; and errors."""
+    distributions = packages_distributions()
+    names = sorted({distributions[package][0] for package in packages})
+    return {
+        "circumstances": {
+            "cpu": _cpu_name(),
+            "cores": joblib.cpu_count(),
+            "engine": _engine.BUILD,
+            "python": platform.python_version(),
+            "packages": {name: version(name) for name in names},
+            "date": str(datetime.date.today()),
+            "rounds": options.rounds,
+            "rows_limit": options.rows_limit,
+        },
+        "notes": [],
+        "errors": [],
+    }
+
+
+def _cpu_name() -> str:
     """The CPU's name as the system has it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -23,23 +77,68 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def circumstances() -> str:
+def circumstances(results: Results) -> str:
     """Machine, versions and date, in one line."""
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    facts = results["circumstances"]
+    versions = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
+    limit = f", at most {facts['rows_limit']} rows" if facts["rows_limit"] else ""
     return (
-        f"{cpu_name()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, "
-        f"{versions}, {datetime.date.today()}"
+        f"{facts['cpu']}, {facts['cores']} cores, engine built for {facts['engine']}; "
+        f"Python {facts['python']}, {versions}; {facts['date']}; "
+        f"medians of {facts['rounds']} rounds{limit}."
     )
 
 
-def interleaved(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contender in each round, all taking turns after one warm-up each."""
-    for contender in contenders.values():
-        contender()
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, contender in contenders.items():
-            start = time.perf_counter()
-            contender()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
+def number(value: float) -> str:
+    """A number to three significant digits, without exponent."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def page(results: Results, tables: str) -> str:
+    """The tables under their circumstances; after them what is missing, and what went wrong."""
+    notes = "".join(f"\nNote: {note}\n" for note in results["notes"])
+    errors = "".join(f"\nError: {error}\n" for error in results["errors"])
+    return f"{circumstances(results)}\n\n{tables}{notes}{errors}"
+
+
+def write(name: str, module: ModuleType, results: Results) -> None:
+    """Save the results, the pictures, and the tables in the files that have a region for them."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    images = ""
+    for suffix, figure in module.figures(results).items():
+        stem = "-".join(filter(None, (name, suffix)))
+        figure.savefig(IMAGES / f"{stem}.png", dpi=120)
+        images += f"\n![{stem}](../docs/images/{stem}.png)\n"
+    text = page(results, module.tables(results)) + images
+    _fill_region(ROOT / "benchmarks" / "README.md", name, text)
+    if hasattr(module, "summary"):
+        _fill_region(ROOT / "README.md", name, module.summary(results))
+
+
+def read_results(name: str) -> Results:
+    """What was last saved."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def _fill_region(path: Path, name: str, text: str) -> None:
+    """Put a text between a file's marks of this name."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    filled, count = re.subn(
+        f"{begin}.*?{end}",
+        lambda _: f"{begin}\n{text.strip()}\n{end}",
+        path.read_text(),
+        flags=re.DOTALL,
+    )
+    if count != 1:
+        raise ValueError(f"{path} must have one region {begin} ... {end}, it has {count}")
+    path.write_text(filled)

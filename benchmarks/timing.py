@@ -1,0 +1,63 @@
+"""How benchmarks time: in turns, and what of many times they compare."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from statistics import fmean, median
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# BLAS's and OpenMP's idle threads spin for a while after their last work.
+_PAUSE = 0.3
+
+
+def call_seconds(
+    call: Callable[[], object], before: Callable[[], object] | None = None, least: float = 0.05
+) -> float:
+    """Median seconds of a call, repeated for ``least`` seconds, each time after ``before``."""
+    seconds: list[float] = []
+    end = time.perf_counter() + least
+    while not seconds or time.perf_counter() < end:
+        if before is not None:
+            before()
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def interleaved(contenders: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """What each contender returns in each round, all of them taking turns."""
+    returned: dict[str, list[T]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, contender in contenders.items():
+            time.sleep(_PAUSE)
+            returned[name].append(contender())
+    return returned
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The ratios of two contenders, round by round: their median, the least and the most."""
+
+    middle: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        digits = 2 if self.middle < 10 else 1
+        least, most = f"{self.least:.{digits}f}", f"{self.most:.{digits}f}"
+        return f"{self.middle:.{digits}f}x ({least} to {most})"
+
+
+def ratio(seconds: Sequence[float], others: Sequence[float]) -> Ratio:
+    """How many times as long the first took as the others, in the same rounds."""
+    ratios = [a / b for a, b in zip(seconds, others, strict=True)]
+    return Ratio(median(ratios), min(ratios), max(ratios))
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """exp(mean(log(values)))."""
+    return exp(fmean(log(value) for value in values))

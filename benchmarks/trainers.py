@@ -1,0 +1,275 @@
+"""The race's contenders: each trains the same network in the way its documentation recommends."""
+
+import os
+import time
+from abc import abstractmethod
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders import Contender, torch_linear
+from benchmarks.fits import MODULES, fitted
+from benchmarks.workloads import ADAM, ALPHA, SEED, Weights, Workload, load
+
+
+class Trainer(Contender):
+    """A library that trains a workload's network."""
+
+    def load(self, workload: Workload, dtype: str, weights: Weights) -> None:
+        """Prepare a workload, and forget the one before."""
+        self.workload = workload
+        self.decay = ALPHA / workload.batch_size
+        self.prepare(*load(workload, dtype), weights)
+
+    @abstractmethod
+    def prepare(self, X: Any, y: Any, weights: Weights) -> None:
+        """Take the data and the initial weights."""
+
+    @abstractmethod
+    def train(self, epochs: int) -> None:
+        """Train for so many epochs."""
+
+    @abstractmethod
+    def weights(self) -> Weights:
+        """The present weights."""
+
+    def after_one_round(self) -> Weights:
+        """The weights after the first round's epochs."""
+        self.train(self.workload.epochs)
+        return self.weights()
+
+    def seconds(self) -> float:
+        """Seconds of an epoch."""
+        start = time.perf_counter()
+        self.train(self.workload.epochs)
+        return (time.perf_counter() - start) / self.workload.epochs
+
+
+class ScikitLearn(Trainer):
+    """``fit``, which draws the initial weights itself: they are the same."""
+
+    name = "scikit-learn"
+    packages = ("sklearn",)
+
+    def prepare(self, X: Any, y: Any, weights: Weights) -> None:
+        self._data = X, y
+
+    def train(self, epochs: int) -> None:
+        workload = self.workload
+        self._estimator = fitted(
+            MODULES[self.name],
+            self._data,
+            hidden_layer_sizes=workload.hidden,
+            activation=workload.activation,
+            solver=workload.solver,
+            alpha=ALPHA,
+            batch_size=workload.batch_size,
+            learning_rate_init=workload.learning_rate,
+            max_iter=epochs,
+            momentum=0,
+            **ADAM,
+        )
+
+    def weights(self) -> Weights:
+        return list(zip(self._estimator.coefs_, self._estimator.intercepts_, strict=True))
+
+
+class Cymlp(ScikitLearn):
+    """As scikit-learn."""
+
+    name = "cymlp"
+    packages = ("cymlp",)
+
+
+class PyTorch(Trainer):
+    """Eager; tensors in memory, indexed by a slice of a random permutation."""
+
+    name = "PyTorch"
+    packages = ("torch",)
+
+    def prepare(self, X: Any, y: Any, weights: Weights) -> None:
+        import torch
+
+        torch.manual_seed(SEED)
+        workload = self.workload
+        activation = torch.nn.Sigmoid if workload.activation == "logistic" else torch.nn.ReLU
+        self._X, self._y = torch.from_numpy(X), torch.from_numpy(y)
+        self._linear = [torch_linear(W, b) for W, b in weights]
+        layers = [layer for linear in self._linear for layer in (linear, activation())]
+        self._network = torch.nn.Sequential(*layers[:-1])
+        groups = [
+            {"params": [linear.weight for linear in self._linear], "weight_decay": self.decay},
+            {"params": [linear.bias for linear in self._linear], "weight_decay": 0.0},
+        ]
+        if workload.solver == "adam":
+            betas = ADAM["beta_1"], ADAM["beta_2"]
+            self._optimizer: torch.optim.Optimizer = torch.optim.Adam(
+                groups, workload.learning_rate, betas, ADAM["epsilon"]
+            )
+        else:
+            self._optimizer = torch.optim.SGD(groups, workload.learning_rate)
+        self._batch_loss = self._loss
+
+    def _loss(self, X: Any, y: Any) -> Any:
+        from torch.nn.functional import cross_entropy
+
+        return cross_entropy(self._network(X), y)
+
+    def train(self, epochs: int) -> None:
+        import torch
+
+        for _ in range(epochs):
+            for rows in torch.randperm(len(self._X)).split(self.workload.batch_size):
+                self._optimizer.zero_grad(set_to_none=True)
+                self._batch_loss(self._X[rows], self._y[rows]).backward()
+                self._optimizer.step()
+
+    def weights(self) -> Weights:
+        return [
+            (linear.weight.detach().numpy().T.copy(), linear.bias.detach().numpy().copy())
+            for linear in self._linear
+        ]
+
+
+class CompiledPyTorch(PyTorch):
+    """As PyTorch, with network and loss compiled into one graph."""
+
+    name = "torch.compile"
+
+    def prepare(self, X: Any, y: Any, weights: Weights) -> None:
+        import torch
+
+        super().prepare(X, y, weights)
+        torch.compiler.reset()  # or the workloads before count against the limit of recompiling
+        self._batch_loss = torch.compile(self._loss)
+
+
+class Jax(Trainer):
+    """A whole epoch in one jitted scan, the parameters and the optimizer's state donated."""
+
+    name = "JAX"
+    packages = ("jax",)
+
+    def prepare(self, X: Any, y: Any, weights: Weights) -> None:
+        import jax
+
+        jax.config.update("jax_enable_x64", X.dtype == np.float64)
+        self._data = jax.device_put((X, y))
+        self._key = jax.random.key(SEED)
+        params = jax.device_put(weights)
+        zeros = partial(jax.tree.map, jax.numpy.zeros_like)
+        adam = self.workload.solver == "adam"
+        self._state = (params, zeros(params), zeros(params), 0) if adam else (params,)
+        # A new function for each workload: jit takes equal ones, as methods are, for the same.
+        self._epoch = jax.jit(lambda *state: self._whole_epoch(*state), donate_argnums=0)
+
+    def _loss(self, params: Any, X: Any, y: Any) -> Any:
+        """Mean log loss of a mini-batch, with the penalty."""
+        import jax
+
+        f = jax.nn.sigmoid if self.workload.activation == "logistic" else jax.nn.relu
+        *hidden, (W, b) = params
+        A = X
+        for V, c in hidden:
+            A = f(A @ V + c)
+        log_p = jax.nn.log_softmax(A @ W + b)
+        penalty = self.decay / 2 * sum((V**2).sum() for V, _ in params)
+        return penalty - jax.numpy.take_along_axis(log_p, y[:, None], axis=1).mean()
+
+    def _updated(self, state: Any, gradient: Any) -> Any:
+        """The state after an update by SGD or Adam."""
+        import jax
+
+        rate = self.workload.learning_rate
+        if len(state) == 1:
+            return (jax.tree.map(lambda p, g: p - rate * g, *state, gradient),)
+        params, m, v, t = state
+        beta_1, beta_2, epsilon = ADAM.values()
+        t += 1
+        m = jax.tree.map(lambda m, g: beta_1 * m + (1 - beta_1) * g, m, gradient)
+        v = jax.tree.map(lambda v, g: beta_2 * v + (1 - beta_2) * g**2, v, gradient)
+        rate *= jax.numpy.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+        params = jax.tree.map(
+            lambda p, m, v: p - rate * m / (jax.numpy.sqrt(v) + epsilon), params, m, v
+        )
+        return params, m, v, t
+
+    def _whole_epoch(self, state: Any, X: Any, y: Any, key: Any) -> Any:
+        """The state after an epoch; scan takes batches of one size, so a rest has its own step."""
+        import jax
+
+        def step(state: Any, rows: Any) -> Any:
+            gradient = jax.grad(self._loss)(state[0], X[rows], y[rows])
+            return self._updated(state, gradient), None
+
+        order = jax.random.permutation(key, len(X))
+        n_whole = len(X) - len(X) % self.workload.batch_size
+        batches = order[:n_whole].reshape(-1, self.workload.batch_size)
+        state, _ = jax.lax.scan(step, state, batches)
+        if n_whole < len(X):
+            state, _ = step(state, order[n_whole:])
+        return state
+
+    def train(self, epochs: int) -> None:
+        import jax
+
+        for _ in range(epochs):
+            self._key, key = jax.random.split(self._key)
+            self._state = self._epoch(self._state, *self._data, key)
+        jax.block_until_ready(self._state)
+
+    def weights(self) -> Weights:
+        return [(np.array(W), np.array(b)) for W, b in self._state[0]]
+
+
+class Keras(Trainer):
+    """``Model.fit`` on the JAX backend, jitted as it is by default, from NumPy arrays."""
+
+    name = "Keras"
+    packages = ("keras", "jax")
+
+    def prepare(self, X: Any, y: Any, weights: Weights) -> None:
+        os.environ["KERAS_BACKEND"] = "jax"
+        import jax
+        import keras
+
+        jax.config.update("jax_enable_x64", X.dtype == np.float64)
+        keras.config.set_floatx(X.dtype.name)
+        keras.utils.set_random_seed(SEED)
+        workload = self.workload
+        hidden = "sigmoid" if workload.activation == "logistic" else "relu"
+        self._data = X, y
+        self._model = keras.Sequential([keras.Input((X.shape[1],))])
+        for layer, units in enumerate(workload.units[1:], start=1):
+            self._model.add(
+                keras.layers.Dense(
+                    units,
+                    activation=hidden if layer < len(weights) else None,
+                    kernel_regularizer=keras.regularizers.L2(self.decay / 2),
+                )
+            )
+        self._model.set_weights([array for pair in weights for array in pair])
+        rate = workload.learning_rate
+        self._model.compile(
+            optimizer=keras.optimizers.Adam(rate, **ADAM)
+            if workload.solver == "adam"
+            else keras.optimizers.SGD(rate),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+
+    def train(self, epochs: int) -> None:
+        self._model.fit(
+            *self._data,
+            batch_size=self.workload.batch_size,
+            epochs=epochs,
+            shuffle=True,
+            verbose=0,
+        )
+
+    def weights(self) -> Weights:
+        arrays = self._model.get_weights()
+        return list(zip(arrays[::2], arrays[1::2], strict=True))
+
+
+TRAINERS: list[type[Trainer]] = [ScikitLearn, PyTorch, CompiledPyTorch, Jax, Keras, Cymlp]
