@@ -146,7 +146,7 @@ def fitted(X, y, **params):
         {"hidden_layer_sizes": (), "solver": "sgd"},
         {"hidden_layer_sizes": (30, 20, 10), "batch_size": 3, "solver": "sgd", "momentum": 0},
         {"solver": "lbfgs", "activation": "tanh"},
-        {"batch_size": 1000, "early_stopping": True, "activation": "logistic"},
+        {"batch_size": 400, "early_stopping": True, "activation": "logistic"},
     ],
     ids=str,
 )
