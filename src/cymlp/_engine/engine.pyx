@@ -487,14 +487,13 @@ cdef void outputs(
     cdef floating *own = work + rank * space.own_size
     cdef const floating *X
     cdef Batch rows
-    cdef Range all_rows, all_columns
-    all_rows.start, all_columns.start, all_columns.stop = 0, 0, net.units[0]
     while start < run.batch.n and not run.stopped:
         rows = part(run.batch, start, space.R)
-        all_rows.stop = rows.n
         X = NULL
         if not run.data.sparse:
-            X = dense_batch(run.data, rows, all_rows, all_columns, own + space.X, &stride)
+            X = dense_batch(
+                run.data, rows, Range(0, rows.n), Range(0, net.units[0]), own + space.X, &stride
+            )
             # This also brings the chunk into the cache, in order.
             if run.look and not are_finite(X, rows.n, net.units[0], stride):
                 run.finite = False
