@@ -91,14 +91,14 @@ cdef extern from *:
     ) noexcept nogil
     void float_tile "cymlp_tile_of_float"(
         Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t columns, Py_ssize_t k,
-        float alpha, const float *A, Py_ssize_t row_stride, Py_ssize_t column_stride,
-        const float *B, Py_ssize_t ldb, float beta, const float *C_in, Py_ssize_t ldc_in,
+        const float *alpha, const float *A, Py_ssize_t row_stride, Py_ssize_t column_stride,
+        const float *B, Py_ssize_t ldb, const float *beta, const float *C_in, Py_ssize_t ldc_in,
         float *C, Py_ssize_t ldc,
     ) noexcept nogil
     void double_tile "cymlp_tile_of_double"(
         Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t columns, Py_ssize_t k,
-        double alpha, const double *A, Py_ssize_t row_stride, Py_ssize_t column_stride,
-        const double *B, Py_ssize_t ldb, double beta, const double *C_in, Py_ssize_t ldc_in,
+        const double *alpha, const double *A, Py_ssize_t row_stride, Py_ssize_t column_stride,
+        const double *B, Py_ssize_t ldb, const double *beta, const double *C_in, Py_ssize_t ldc_in,
         double *C, Py_ssize_t ldc,
     ) noexcept nogil
 
@@ -200,13 +200,13 @@ cdef inline void tile(
     """C (rows, columns) <- alpha A (rows, k) B (k, columns) + beta C_in; see tile.h."""
     if floating is float:
         float_tile(
-            rows, vectors, columns, k, alpha, A, row_stride, column_stride, B, ldb,
-            beta, C_in, ldc_in, C, ldc,
+            rows, vectors, columns, k, &alpha, A, row_stride, column_stride, B, ldb,
+            &beta, C_in, ldc_in, C, ldc,
         )
     else:
         double_tile(
-            rows, vectors, columns, k, alpha, A, row_stride, column_stride, B, ldb,
-            beta, C_in, ldc_in, C, ldc,
+            rows, vectors, columns, k, &alpha, A, row_stride, column_stride, B, ldb,
+            &beta, C_in, ldc_in, C, ldc,
         )
 
 

@@ -31,13 +31,14 @@ typedef REAL NAME(stored);
 
 /* C (rows, columns) <- alpha A (rows, k) B (k, columns) + beta C_in.
 
+   alpha and beta stay in memory until the sums are done, which need all registers.
    An element of A lies at A[i * row_stride + p * column_stride]. B and C_in have their rows
    ldb and ldc_in apart; with ldc_in = 0 one row is added to all. `split` chains of sums hide
    the latency where the tile has few accumulators. */
 static CYMLP_INLINE void NAME(tile)(
     const int rows, const int vectors, const int split, ptrdiff_t columns, ptrdiff_t k,
-    REAL alpha, const REAL *A, ptrdiff_t row_stride, ptrdiff_t column_stride,
-    const REAL *B, ptrdiff_t ldb, REAL beta, const REAL *C_in, ptrdiff_t ldc_in,
+    const REAL *alpha, const REAL *A, ptrdiff_t row_stride, ptrdiff_t column_stride,
+    const REAL *B, ptrdiff_t ldb, const REAL *beta, const REAL *C_in, ptrdiff_t ldc_in,
     REAL *C, ptrdiff_t ldc)
 {
     NAME(vector) sums[4][CYMLP_TILE_ROWS][CYMLP_TILE_VECTORS];
@@ -81,21 +82,21 @@ static CYMLP_INLINE void NAME(tile)(
         for (int j = 0; j < vectors; j++) {
             const REAL *in = C_in + i * ldc_in + j * LANES;
             REAL *out = C + i * ldc + j * LANES;
-            NAME(vector) sum = alpha * sums[0][i][j];
+            NAME(vector) sum = *alpha * sums[0][i][j];
             if (j < vectors - 1 || part == LANES) {
-                if (beta != 0)
-                    sum += beta * *(const NAME(stored) *)in;
+                if (*beta != 0)
+                    sum += *beta * *(const NAME(stored) *)in;
                 *(NAME(stored) *)out = sum;
             } else {
 #ifdef MASKED_LOAD
-                if (beta != 0)
-                    sum += beta * LOAD_LAST(in);
+                if (*beta != 0)
+                    sum += *beta * LOAD_LAST(in);
                 MASKED_STORE(out, mask, sum);
 #else
                 REAL last[LANES];
                 memcpy(last, &sum, sizeof last);
                 for (ptrdiff_t c = 0; c < part; c++)
-                    out[c] = beta != 0 ? last[c] + beta * in[c] : last[c];
+                    out[c] = *beta != 0 ? last[c] + *beta * in[c] : last[c];
 #endif
             }
         }
@@ -105,8 +106,9 @@ static CYMLP_INLINE void NAME(tile)(
 /* The same for each number of rows and of vectors: functions of their own, as a compiler
    that sees several at once runs out of registers for their addresses. */
 #define PARAMETERS \
-    ptrdiff_t columns, ptrdiff_t k, REAL alpha, const REAL *A, ptrdiff_t row_stride, \
-    ptrdiff_t column_stride, const REAL *B, ptrdiff_t ldb, REAL beta, const REAL *C_in, \
+    ptrdiff_t columns, ptrdiff_t k, const REAL *alpha, const REAL *A, ptrdiff_t row_stride, \
+    ptrdiff_t column_stride, const REAL *B, ptrdiff_t ldb, const REAL *beta, \
+    const REAL *C_in, \
     ptrdiff_t ldc_in, REAL *C, ptrdiff_t ldc
 #define ARGUMENTS \
     columns, k, alpha, A, row_stride, column_stride, B, ldb, beta, C_in, ldc_in, C, ldc
