@@ -1,8 +1,8 @@
 """Row-major matrix products for mini-batches: by tiles in registers, or by BLAS.
 
 BLAS packs both operands anew in every call, which costs as much as the arithmetic where one
-of them has few rows. Here A is read where it lies, and B too, unless its rows are far apart
-and used often. `python -m benchmarks kernels` compares the two.
+of them has few rows. Here A is read where it lies, and B too, unless its rows are far apart,
+or begin anywhere, and are used often. `python -m benchmarks kernels` compares the two.
 """
 from cython cimport floating
 from libc.string cimport memcpy, memset
@@ -119,8 +119,8 @@ cdef extern from *:
 cdef enum:
     BLOCK_K = 256       # rows of B at a time: a tile's part of them stays in the first cache
     BLOCK_N = 480       # columns of B at a time: all tiles' parts stay in the second
-    FAR_BYTES = 2048    # rows of B this far apart fall into few sets of the caches, and are
-    OFTEN_ROWS = 64     # packed, if A has so many rows that it repays
+    FAR_BYTES = 2048    # rows of B this far apart fall into few sets of the caches; these, and
+    OFTEN_ROWS = 64     # rows not made of whole vectors, are packed if A has so many that it repays
 
 
 cdef inline Py_ssize_t pack_size(Py_ssize_t n) noexcept nogil:
@@ -210,6 +210,24 @@ cdef inline void tile(
         )
 
 
+cdef inline void outer_product(
+    Py_ssize_t m, Py_ssize_t n, floating alpha, const floating *a, const floating *b,
+    floating beta, floating *C, Py_ssize_t ldc,
+) noexcept nogil:
+    """C (m, n) <- alpha a (m,) b (n,)^T + beta C: a product of one row's gradient."""
+    cdef floating x
+    cdef floating *c
+    cdef Py_ssize_t i, j
+    for i in range(m):
+        c, x = C + i * ldc, alpha * a[i]
+        if beta == 0:
+            for j in range(n):
+                c[j] = x * b[j]
+        else:
+            for j in range(n):
+                c[j] = beta * c[j] + x * b[j]
+
+
 cdef inline void tiled_gemm(
     bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     floating alpha, const floating *A, Py_ssize_t lda, const floating *B, Py_ssize_t ldb,
@@ -218,14 +236,18 @@ cdef inline void tiled_gemm(
 ) noexcept nogil:
     """``gemm`` by tiles: for each block of B's columns and rows, all tiles of C's rows."""
     cdef Py_ssize_t lanes = max(<Py_ssize_t>1, VECTOR_BYTES // <Py_ssize_t>sizeof(floating))
+    cdef Py_ssize_t row_bytes = ldb * sizeof(floating)
     cdef bint packs, pack_B = transpose_b or (
-        m >= OFTEN_ROWS and ldb * <Py_ssize_t>sizeof(floating) >= FAR_BYTES
+        m >= OFTEN_ROWS and (row_bytes >= FAR_BYTES or row_bytes % VECTOR_BYTES != 0)
     )
     cdef floating *packed_A = pack
     cdef floating *packed_B = pack + BLOCK_K * TILE_ROWS
     cdef const floating *a
     cdef const floating *b
     cdef Py_ssize_t first, i, j, p = 0, block_n, block_k, rows, vectors, width, columns
+    if k == 1 and transpose_a and not transpose_b and C_in == C:
+        outer_product(m, n, alpha, A, B, beta, C, ldc)
+        return
     while p < max(k, <Py_ssize_t>1):
         block_k = min(<Py_ssize_t>BLOCK_K, k - p)
         first = 0
