@@ -38,8 +38,9 @@ class Case:
         parameters = self.reference.flat if parameters is None else parameters
         gradient = np.full(parameters.size, np.nan, dtype=dtype)
         work = self.work(samples, len(self.X), dtype) if work is None else work
+        update = _engine.Update("gradient", learning_rate=0.0, alpha=alpha)
         loss = _engine.loss_gradient(
-            self.layout, parameters.astype(dtype), gradient, samples, alpha, work
+            self.layout, update, parameters.astype(dtype), gradient, samples, work
         )
         return loss, gradient
 
@@ -52,7 +53,7 @@ class Case:
         state = np.zeros((update.n_states, parameters.size), dtype=dtype)
         n_elements, _ = _engine.workspace_elements(self.layout, samples, batch_size, size)
         with engine_threads(size, 1, 1, 1) as team:
-            loss = _engine.train(
+            loss, _ = _engine.train(
                 self.layout, update, parameters, gradient, state, samples, order, batch_size,
                 np.full(n_elements, np.nan, dtype=dtype), team,
             )  # fmt: skip
@@ -416,12 +417,13 @@ class TestMisuse:
         samples = case.samples()
         work = case.work(samples, 23)
         short = np.ones(3)
+        nothing = _engine.Update("gradient", learning_rate=0, alpha=0)
         with pytest.raises(ValueError, match="do not fit together"):
-            _engine.loss_gradient(case.layout, short, short, samples, 0.0, work)
+            _engine.loss_gradient(case.layout, nothing, short, short, samples, work)
         with pytest.raises(ValueError, match="no room"):
             case.loss_gradient(samples, 0.0, work=np.empty(8))
         with pytest.raises(ValueError, match="gradient"):
-            _engine.loss_gradient(case.layout, case.reference.flat, short, samples, 0.0, work)
+            _engine.loss_gradient(case.layout, nothing, case.reference.flat, short, samples, work)
         with pytest.raises(ValueError, match="output"):
             case.outputs(samples, 22)
         with pytest.raises(ValueError, match="targets has"):

@@ -22,14 +22,17 @@ def signal_soon(monkeypatch):
     before = signal.getsignal(signal.SIGALRM)
 
     def soon(exception):
+        armed = [True]
+
         def handler(number, frame):
             raise exception
 
         def starting_the_timer(function):
-            def timed(*args):
-                monkeypatch.undo()
-                signal.setitimer(signal.ITIMER_REAL, 0.2)
-                return function(*args)
+            def timed(*args, **kwargs):
+                if armed:
+                    armed.pop()
+                    signal.setitimer(signal.ITIMER_REAL, 0.2)
+                return function(*args, **kwargs)
 
             return timed
 

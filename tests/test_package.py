@@ -27,7 +27,7 @@ def test_version():
 
 def test_public_names():
     assert sorted(cymlp.__all__) == [
-        "MLPClassifier", "MLPRegressor", "__version__", "show_versions",
+        "MLPClassifier", "MLPRegressor", "__version__", "schedules", "show_versions",
     ]  # fmt: skip
     public = {name for name in vars(cymlp) if not name.startswith("_")}
     assert public <= set(cymlp.__all__) | {"annotations"}
@@ -67,7 +67,15 @@ def test_every_parameter_and_attribute_is_documented(Estimator, digits):
             assert f"{name} : " in documentation, name
 
 
-@pytest.mark.parametrize("name", [m.name for m in pkgutil.walk_packages(cymlp.__path__, "cymlp.")])
+def modules_for_this_cpu():
+    """All modules, without the engine's builds for instruction sets that this CPU has not."""
+    sets = _engine.cpu.instruction_sets()
+    foreign = tuple(end for name, end in _engine._SUFFIXES.items() if name not in sets)
+    names = [module.name for module in pkgutil.walk_packages(cymlp.__path__, "cymlp.")]
+    return [name for name in names if not (foreign and name.endswith(foreign))]
+
+
+@pytest.mark.parametrize("name", modules_for_this_cpu())
 def test_examples_in_docstrings(name):
     module = importlib.import_module(name)
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS

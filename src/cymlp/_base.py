@@ -1,7 +1,7 @@
 """What the classifier and the regressor share: parameters, fit, and the fitted state."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from cymlp import _engine
 from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from cymlp._data import (
     FLOATS,
@@ -21,11 +22,15 @@ from cymlp._data import (
     is_ready,
     is_ready_and_finite,
 )
+from cymlp._history import as_arrays
+from cymlp._initializers import Initializer, initializer
 from cymlp._lbfgs import LbfgsTraining
-from cymlp._network import Network, NotFiniteError
+from cymlp._network import Activation, Network, NotFiniteError, aligned_empty
 from cymlp._optimizers import SGD, Adam, Optimizer
-from cymlp._parameters import check_parameters, hidden_units
-from cymlp._training import Split, StochasticTraining, split_for_validation
+from cymlp._parameters import check_parameters, check_solver, hidden_units, per_layer
+from cymlp._threads import engine_threads
+from cymlp._training import StochasticTraining, split_for_validation
+from cymlp._validation import HeldOut, Validation
 
 # Attributes that one fit leaves for the next only with warm_start or in partial_fit.
 _HISTORY = (
@@ -36,7 +41,10 @@ _HISTORY = (
     "validation_scores_",
     "best_validation_score_",
     "_no_improvement_count",
+    "_records",
 )
+
+_ACTIVATION = ("activation", "hidden layers")
 
 # Bytes of a slice of rows that predict converts or decodes at a time.
 _SLICE_BYTES = 4_000_000
@@ -63,12 +71,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: str | Sequence[str] = "relu",
         *,
         solver: str = "adam",
-        alpha: float = 0.0001,
+        alpha: float | Sequence[float] = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str | Callable[[int, int], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -86,6 +94,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        l1_ratio: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
+        init: str | Initializer = "glorot_uniform",
+        scoring: str | Callable[..., float] | None = None,
+        record_train_score: bool = False,
+        record_every: int | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -111,6 +127,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.l1_ratio = l1_ratio
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.clip_norm = clip_norm
+        self.init = init
+        self.scoring = scoring
+        self.record_train_score = record_train_score
+        self.record_every = record_every
         self.n_jobs = n_jobs
 
     # What the classifier and the regressor differ in.
@@ -140,10 +164,39 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> float:
         """The score that early stopping watches."""
 
+    @abstractmethod
+    def _encoded_again(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        """Targets, as ``_encoded`` gives them, of other samples of the same problem.
+
+        Raises
+        ------
+        ValueError
+            If y has classes or outputs that the estimator does not know.
+        """
+
+    @abstractmethod
+    def _loss_settings(self) -> tuple[str, dict[str, float]]:
+        """The output activation or loss as the engine calls it, and its settings."""
+
+    def _with_class_weights(
+        self, y: NDArray[Any], weights: NDArray[Any] | None, dtype: Any, incremental: bool
+    ) -> NDArray[Any] | None:
+        """Weights (n_samples,) of the samples, times those of their classes."""
+        return weights
+
     # Fitting.
 
     @with_callbacks
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to X and y.
 
         Parameters
@@ -155,6 +208,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             The target values: class labels, or real numbers.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative and not all 0.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Samples on which ``history_`` has loss and score. With early_stopping they take the
+            place of the samples that would be held out.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their target values.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
 
         Returns
         -------
@@ -168,8 +228,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             then stays as it was before.
         """
         check_parameters(self)
+        check_solver(self)
         task = FitTask.begin(self, self.max_iter, X, y, sample_weight)
-        self._fit(X, y, sample_weight, task)
+        self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
         task.end()
         return self
 
@@ -186,6 +247,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         sample_weight: Any,
         task: FitTask,
         *,
+        of_ones_own: tuple[Any, Any, Any] = (None, None, None),
         incremental: bool = False,
         classes: Any = None,
     ) -> Self:
@@ -195,7 +257,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         try:
             problem = self._problem(X, y, sample_weight, first_pass, incremental, classes)
             network = self._begin(problem, first_pass, incremental, random_state)
-            training = self._training(network, problem, first_pass, incremental, random_state)
+            training = self._training(
+                network, problem, of_ones_own, first_pass, incremental, random_state
+            )
         except BaseException:  # Ctrl-C too
             before.restore()
             raise
@@ -224,7 +288,25 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         dtype = X.dtype if first_pass else self._current_network().parameters.dtype
         X = engine_ready(cast_to(X, dtype, "X"))
         weights = None if sample_weight is None else checked_weights(sample_weight, X)
-        return Problem(X, self._encoded(y, X.dtype, incremental, classes), weights)
+        targets = self._encoded(y, X.dtype, incremental, classes)
+        return Problem(
+            X, targets, self._with_class_weights(y, weights, X.dtype, incremental), weights
+        )
+
+    def _problem_of_ones_own(self, X: Any, y: Any, sample_weight: Any) -> Problem | None:
+        """The validation data given to fit, as the engine takes them, once y is known."""
+        if X is None and y is None and sample_weight is None:
+            return None
+        if X is None or y is None:
+            raise ValueError("X_val and y_val must be given together, or neither of them.")
+        return self._known_problem(X, y, sample_weight)
+
+    def _known_problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
+        """Validated data of the problem that the estimator has been, or is being, fitted to."""
+        X, y = self._checked_data(X, y, reset=False)
+        X = engine_ready(cast_to(X, self._current_network().parameters.dtype, "X"))
+        weights = None if sample_weight is None else checked_weights(sample_weight, X)
+        return Problem(X, self._encoded_again(y, X.dtype), weights, weights)
 
     def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
         """X and y validated, y (n_samples,) or (n_samples, n_outputs)."""
@@ -266,7 +348,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             network = Network.initialized(
                 [n_features, *hidden, n_outputs],
                 problem.X.dtype,
-                self.activation,
+                initializer(self.init, per_layer(self.activation, len(hidden), *_ACTIVATION)),
                 random_state,
             )
             for name in _HISTORY:
@@ -298,6 +380,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Set what training counts and records, save what an earlier fit left behind."""
         fitted = self.__dict__
         fitted.setdefault("t_", 0)
+        fitted.setdefault("_records", [])
         if self.solver == "lbfgs":
             return
         fitted.setdefault("loss_curve_", [])
@@ -317,7 +400,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return SGD(
                 size,
                 dtype,
-                learning_rate=self.learning_rate,
+                learning_rate=(
+                    self.learning_rate if isinstance(self.learning_rate, str) else "constant"
+                ),
                 learning_rate_init=self.learning_rate_init,
                 power_t=self.power_t,
                 momentum=self.momentum,
@@ -336,21 +421,153 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self,
         network: Network,
         problem: Problem,
+        of_ones_own: tuple[Any, Any, Any],
         first_pass: bool,
         incremental: bool,
         random_state: np.random.RandomState,
     ) -> LbfgsTraining | StochasticTraining:
         """What trains the network; with early stopping, on the rows that are not held out."""
-        if self.solver == "lbfgs":
-            return LbfgsTraining(self, network, problem)
-        split, best = Split(None, None), None
-        if self.early_stopping:
-            stratify = problem.targets.dtype == bool and self.n_outputs_ == 1
-            split = split_for_validation(problem, self.validation_fraction, stratify, random_state)
+        own = self._problem_of_ones_own(*of_ones_own)
+        held_out = None if own is None else HeldOut(own, None)
+        rows, best = None, None
+        if self.early_stopping and self.solver != "lbfgs":
             best = network.parameters.copy() if first_pass else None
+            if held_out is None:
+                stratify = problem.targets.dtype == bool and self.n_outputs_ == 1
+                rows, others = split_for_validation(
+                    problem, self.validation_fraction, stratify, random_state
+                )
+                held_out = HeldOut(problem, others)
+        validation = None if held_out is None else Validation(self, network, held_out)
+        if self.solver == "lbfgs":
+            return LbfgsTraining(self, network, problem, validation)
         return StochasticTraining(
-            self, network, problem, split, random_state, incremental=incremental, best=best
+            self,
+            network,
+            problem,
+            rows,
+            random_state,
+            incremental=incremental,
+            validation=validation,
+            best=best,
         )
+
+    # What training takes from the parameters.
+
+    def _activation(self) -> Activation:
+        """``activation``, hashable."""
+        return self.activation if isinstance(self.activation, str) else tuple(self.activation)
+
+    def _training_layout(self, network: Network, dropout: bool = False) -> Any:
+        """The network with its loss, as the engine takes it, with or without dropout."""
+        n_hidden = len(network.units) - 2
+        activations = per_layer(self.activation, n_hidden, *_ACTIVATION)
+        rates = per_layer(self.dropout, n_hidden, "dropout", "hidden layers")
+        loss, settings = self._loss_settings()
+        return _engine.Layout(
+            network.units,
+            activations,
+            loss,
+            dropout=rates if dropout and any(rates) else (),
+            **settings,
+        )
+
+    def _coefficients(self, n_layers: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The L2 and the L1 coefficient of each layer."""
+        alphas = per_layer(self.alpha, n_layers, "alpha", "layers of weights")
+        ratios = per_layer(self.l1_ratio, n_layers, "l1_ratio", "layers of weights")
+        pairs = list(zip(alphas, ratios, strict=True))
+        l2 = tuple(float(alpha * (1 - ratio)) for alpha, ratio in pairs)
+        return l2, tuple(float(alpha * ratio) for alpha, ratio in pairs)
+
+    def _penalties(self, network: Network) -> dict[str, Any]:
+        """Penalties, decay and clipping, as the engine takes them."""
+        l2, l1 = self._coefficients(len(network.coefs))
+        return {
+            "alpha": l2[0] if len(set(l2)) == 1 else l2,
+            "l1": l1,
+            "weight_decay": self.weight_decay,
+            "clip_norm": self.clip_norm or 0.0,
+        }
+
+    def _dropout_seed(self, random_state: np.random.RandomState) -> int:
+        """A seed for dropout's masks; drawn only if there are any."""
+        if not np.any(np.asarray(self.dropout)):
+            return 0
+        return int(random_state.randint(np.iinfo(np.int64).max, dtype=np.int64))
+
+    # The loss and its gradient.
+
+    def loss_gradient(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]], NDArray[Any]]:
+        """The loss of the fitted network on X and y, and its gradient.
+
+        It is what training minimises: the weighted mean of the samples' losses plus the
+        penalties over the sum of the weights, dropout left out. The penalty |w| has the slope
+        0 at 0. Of several outputs the squared error is the sum here, as it is in the gradient
+        that training takes; in ``loss_``, as in scikit-learn, it is the mean.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        loss : float
+            The loss.
+        coef_grads : list of ndarray of shape (fan_in, fan_out)
+            Its gradient with respect to each of ``coefs_``.
+        intercept_grads : list of ndarray of shape (fan_out,)
+            Its gradient with respect to each of ``intercepts_``.
+        X_grad : ndarray of shape (n_samples, n_features)
+            Its gradient with respect to X.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has no weights yet.
+        ValueError
+            If a parameter or the data are not valid.
+        """
+        check_is_fitted(self)
+        check_parameters(self)
+        network = self._current_network()
+        problem = self._known_problem(X, y, sample_weight)
+        weights = self._with_class_weights(
+            self._decoded(problem.targets), problem.weights, problem.X.dtype, incremental=False
+        )
+        samples = _engine.Samples(problem.X, problem.targets, weights)
+        layout = self._training_layout(network)
+        update = _engine.Update("gradient", learning_rate=0.0, alpha=0.0)
+        dtype, n_samples = network.parameters.dtype, problem.n_samples
+        gradient = Network(network.units, aligned_empty(network.parameters.size, dtype))
+        X_grad = np.empty(problem.X.shape, dtype)
+        with engine_threads(self.n_jobs, n_samples, layout.n_weights, 1) as team:
+            n_elements, _ = _engine.workspace_elements(layout, samples, n_samples, team.size)
+            loss = _engine.loss_gradient(
+                layout,
+                update,
+                network.parameters,
+                gradient.parameters,
+                samples,
+                aligned_empty(n_elements, dtype),
+                team,
+                X_grad,
+            )
+        if getattr(self, "loss", None) == "squared_error":
+            loss *= self.n_outputs_
+        total = n_samples if weights is None else weights.sum(dtype=np.float64)
+        l2, l1 = self._coefficients(len(network.coefs))
+        for W, G, square, size in zip(network.coefs, gradient.coefs, l2, l1, strict=True):
+            loss += (0.5 * square * np.vdot(W, W) + size * np.abs(W).sum()) / total
+            G += (square * W + size * np.sign(W)) / total
+        return float(loss), list(gradient.coefs), list(gradient.intercepts), X_grad
 
     # Predicting.
 
@@ -407,7 +624,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             try:
                 part: Any = network.outputs(
                     engine_ready(rows.astype(dtype, copy=False)),
-                    self.activation,
+                    self._activation(),
                     self.out_activation_,
                     linked=linked,
                     n_jobs=self.n_jobs,
@@ -433,11 +650,48 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # The fitted state.
 
+    @property
+    def history_(self) -> dict[str, NDArray[np.float64]]:
+        """What has been recorded of each epoch, by name."""
+        if "_records" not in self.__dict__:
+            raise AttributeError(f"This {type(self).__name__} has no history_ before it is fitted.")
+        return as_arrays(self._records)
+
     def _adopt(self, network: Network) -> None:
         """Make ``network`` the fitted one."""
         self._network = network
         self.coefs_ = list(network.coefs)
         self.intercepts_ = list(network.intercepts)
+
+    def _with_weights(self, coefs: Any, intercepts: Any) -> Self:
+        """Make this estimator, just constructed, a fitted one with copies of these weights.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, or the arrays do not fit together or are not finite.
+        """
+        network = Network.from_arrays(
+            [np.asarray(W) for W in coefs], [np.asarray(b) for b in intercepts]
+        )
+        if not network.is_finite():
+            raise ValueError("coefs and intercepts must be finite, got NaN or infinity.")
+        sizes = network.units[1:-1]
+        if self.hidden_layer_sizes == type(self)().hidden_layer_sizes:
+            self.hidden_layer_sizes = sizes
+        check_parameters(self)
+        if tuple(hidden_units(self.hidden_layer_sizes)) != sizes:
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit weights of hidden "
+                f"layers of sizes {sizes}."
+            )
+        self._adopt(network)
+        self.n_features_in_, self.n_outputs_ = network.units[0], network.units[-1]
+        self.n_layers_ = len(network.units)
+        self.out_activation_ = self._output_activation()
+        self.n_iter_ = 0
+        self._continue_history()
+        return self
 
     def _current_network(self) -> Network:
         """The fitted network, or one made of what has been put in place of its arrays."""

@@ -1,5 +1,6 @@
 """MLPClassifier."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from cymlp._base import BaseMLP, is_stochastic
 from cymlp._data import are_ready_labels
+from cymlp._initializers import Initializer
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -149,6 +151,81 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str | Sequence[str] = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float | Sequence[float] = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str | Callable[[int, int], float] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
+        l1_ratio: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
+        init: str | Initializer = "glorot_uniform",
+        scoring: str | Callable[..., float] | None = None,
+        record_train_score: bool = False,
+        record_every: int | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            l1_ratio=l1_ratio,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            clip_norm=clip_norm,
+            init=init,
+            scoring=scoring,
+            record_train_score=record_train_score,
+            record_every=record_every,
+            n_jobs=n_jobs,
+        )
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+
     _are_ready = staticmethod(are_ready_labels)
 
     def _encoded(
@@ -163,9 +240,54 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         else:
             self._label_binarizer = _fitted_binarizer(y)
             self.classes_ = self._label_binarizer.classes_
-        if are_ready_labels(y) and self._label_binarizer.y_type_ in ("binary", "multiclass"):
-            return _indicators(y, self.classes_)
+        return self._targets(y)
+
+    def _targets(self, y: NDArray[Any]) -> NDArray[np.bool_]:
+        """Indicators (n_samples, n_outputs) of labels that are all known."""
+        kind = self._label_binarizer.y_type_
+        if kind in ("binary", "multiclass"):
+            return _indicators(y, self.classes_, one_column=kind == "binary")
         return np.ascontiguousarray(self._label_binarizer.transform(y), dtype=bool)
+
+    def _encoded_again(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        multilabel = self._label_binarizer.y_type_.startswith("multilabel")
+        if multilabel != (y.ndim == 2) or (multilabel and y.shape[1] != self.n_outputs_):
+            raise ValueError(
+                f"y of shape {y.shape} does not fit the {self.n_outputs_} outputs that "
+                f"{type(self).__name__} has been fitted to."
+            )
+        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        if len(unknown):
+            raise ValueError(f"y has classes {unknown} that are not in classes_ {self.classes_}.")
+        return self._targets(y)
+
+    def _with_class_weights(
+        self, y: NDArray[Any], weights: NDArray[Any] | None, dtype: Any, incremental: bool
+    ) -> NDArray[Any] | None:
+        if self.class_weight is None:
+            return weights
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit. In order to use "
+                "'balanced' weights, use compute_class_weight('balanced', classes=classes, y=y). "
+                "In place of y you can use a large enough sample of the full training set target "
+                "to properly estimate the class frequency distributions. Pass the resulting "
+                "weights as the class_weight parameter."
+            )
+        from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+
+        if y.ndim == 2:
+            factors = compute_sample_weight(self.class_weight, y)
+        else:
+            of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            factors = of_classes[np.searchsorted(self.classes_, y)]
+        if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
+            raise ValueError(
+                "class_weight must have finite weights, not negative and not 0 for all samples, "
+                f"got {self.class_weight!r}."
+            )
+        factors = factors.astype(dtype)
+        return factors if weights is None else weights * factors
 
     def _is_first_partial_fit(self, classes: Any) -> bool:
         """Whether partial_fit learns the classes now; ValueError where they do not fit."""
@@ -203,6 +325,73 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def _loss_settings(self) -> tuple[str, dict[str, float]]:
+        return self.out_activation_, {"label_smoothing": self.label_smoothing}
+
+    @classmethod
+    def from_weights(
+        cls,
+        coefs: Sequence[ArrayLike],
+        intercepts: Sequence[ArrayLike],
+        *,
+        classes: ArrayLike,
+        **params: Any,
+    ) -> Self:
+        """A fitted classifier with the given weights.
+
+        It predicts, and goes on from them with partial_fit, or with fit and warm_start=True.
+
+        Parameters
+        ----------
+        coefs : list of array-like of shape (fan_in, fan_out)
+            The weights of each layer, in the order of ``coefs_``. float32 if all arrays are,
+            else float64; copied.
+        intercepts : list of array-like of shape (fan_out,)
+            The intercepts of each layer.
+        classes : array-like of shape (n_classes,)
+            The labels, in ascending order as in ``classes_``. The last layer has an output for
+            each, to which the softmax is applied; or, for two classes, one output, the
+            log-odds of the second.
+        **params : dict
+            Parameters of the estimator. ``hidden_layer_sizes`` follows from the weights.
+
+        Returns
+        -------
+        clf : MLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, the arrays do not fit together or are not finite, or
+            the classes are not sorted, not different or not as many as the outputs.
+
+        Examples
+        --------
+        >>> from cymlp import MLPClassifier
+        >>> clf = MLPClassifier.from_weights(
+        ...     [[[1.0, -1.0]], [[2.0], [0.0]]], [[0.0, 0.0], [-1.0]], classes=["no", "yes"]
+        ... )
+        >>> clf.predict([[3.0], [0.2]])
+        array(['yes', 'no'], dtype='<U3')
+        """
+        labels = np.asarray(classes)
+        if labels.ndim != 1 or len(labels) < 2 or not (labels[1:] > labels[:-1]).all():
+            raise ValueError(
+                f"classes must be two or more different labels in ascending order, got {classes!r}."
+            )
+        classifier = cls(**params)
+        classifier._label_binarizer = _fitted_binarizer(labels)
+        classifier.classes_ = labels
+        n_outputs = np.shape(intercepts[-1])[0] if len(intercepts) else 0
+        if n_outputs not in (len(labels), 1 if len(labels) == 2 else len(labels)):
+            raise ValueError(
+                f"The last layer has {n_outputs} outputs for {len(labels)} classes: {labels}."
+            )
+        if n_outputs == 2:
+            classifier._label_binarizer.y_type_ = "multiclass"
+        return classifier._with_weights(coefs, intercepts)
 
     def _validation_score(
         self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None
@@ -362,12 +551,12 @@ def _fitted_binarizer(y: Any) -> Any:
     return binarizer
 
 
-def _indicators(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which class each label is: (n_samples, n_classes), one column where there are but two.
+def _indicators(y: NDArray[Any], classes: NDArray[Any], one_column: bool) -> NDArray[np.bool_]:
+    """Which class each label is: (n_samples, n_classes), or of two classes if it is the second.
 
     All labels are among the classes, which are sorted.
     """
-    if len(classes) <= 2:
+    if one_column:
         return (y == classes[-1])[:, np.newaxis] & (len(classes) == 2)
     indicators = np.zeros((len(y), len(classes)), dtype=bool)
     indicators[np.arange(len(y)), np.searchsorted(classes, y)] = True

@@ -25,12 +25,15 @@ class Problem:
     targets : ndarray of shape (n_samples, n_outputs)
         Of X's dtype, or bool.
     weights : ndarray of shape (n_samples,) or None
-        Of X's dtype.
+        Of X's dtype; those of classes included.
+    score_weights : ndarray of shape (n_samples,) or None
+        Without those of classes.
     """
 
     X: Any
     targets: NDArray[Any]
     weights: NDArray[Any] | None
+    score_weights: NDArray[Any] | None
 
     @property
     def n_samples(self) -> int:

@@ -1,6 +1,7 @@
 """Training by L-BFGS: SciPy's, over the vector of all parameters."""
 
 import warnings
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from cymlp import _engine
 from cymlp._callbacks import FitTask
 from cymlp._data import Problem
 from cymlp._network import Network, aligned_empty
+from cymlp._progress import Progress
 from cymlp._threads import engine_threads
+from cymlp._validation import Validation
 
 
 class LbfgsTraining:
@@ -27,19 +30,31 @@ class LbfgsTraining:
     network : Network
         IN-OUT.
     problem : Problem
+    validation : Validation, default=None
+        The rows held out, if there are any.
     """
 
-    def __init__(self, estimator: Any, network: Network, problem: Problem) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        network: Network,
+        problem: Problem,
+        validation: Validation | None = None,
+    ) -> None:
         self._estimator = estimator
         self._network = network
-        self._layout = network.layout(estimator.activation, estimator.out_activation_)
+        self._validation = validation
+        self._layout = estimator._training_layout(network)
+        self._update = _engine.Update(
+            "gradient", learning_rate=0.0, alpha=estimator._penalties(network)["alpha"]
+        )
         self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
 
     def run(self, task: FitTask) -> None:
         """Iterate until SciPy's L-BFGS stops.
 
-        loss_, n_iter_ and the parameters are written after each iteration, so that the
-        estimator is usable however the fit ends.
+        loss_, history_, n_iter_ and the parameters are written after each iteration, so that
+        the estimator is usable however the fit ends.
         """
         estimator, network = self._estimator, self._network
         dtype = network.parameters.dtype
@@ -49,10 +64,10 @@ class LbfgsTraining:
             task.begin_epoch()
             loss = _engine.loss_gradient(
                 self._layout,
+                self._update,
                 w.astype(dtype, copy=False),
                 gradient,
                 self._samples,
-                estimator.alpha,
                 work,
                 team,
             )
@@ -63,16 +78,20 @@ class LbfgsTraining:
             network.parameters[...] = intermediate_result.x
             estimator.loss_ = float(intermediate_result.fun)
             estimator.n_iter_ += 1
-            if estimator.verbose:
-                print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+            score = self._record(team)
+            progress.end_epoch(estimator.n_iter_, estimator.loss_, score)
             if task.end_epoch(estimator._fitted_copies):
                 raise StopIteration
 
         estimator.n_iter_ = 0
+        self._since = perf_counter()
         try:
-            with engine_threads(
-                estimator.n_jobs, n_samples, self._layout.n_weights, estimator.max_iter
-            ) as team:
+            with (
+                engine_threads(
+                    estimator.n_jobs, n_samples, self._layout.n_weights, estimator.max_iter
+                ) as team,
+                Progress(estimator.verbose, estimator.max_iter) as progress,
+            ):
                 n_elements, _ = _engine.workspace_elements(
                     self._layout, self._samples, n_samples, team.size
                 )
@@ -97,6 +116,16 @@ class LbfgsTraining:
         estimator.loss_ = float(result.fun)
         estimator.n_iter_ = min(int(result.nit), int(estimator.max_iter))
         _warn_unless_converged(result, estimator.n_iter_, estimator.max_iter)
+
+    def _record(self, team: Any) -> float | None:
+        """Add the iteration to the history; return the validation score, if there is one."""
+        now = perf_counter()
+        record = {"loss": self._estimator.loss_, "seconds": now - self._since}
+        if self._validation is not None:
+            record["val_loss"], record["val_score"] = self._validation.evaluate(team)
+        self._estimator._records.append(record)
+        self._since = perf_counter()
+        return record.get("val_score")
 
 
 def _warn_unless_converged(result: Any, n_iter: int, max_iter: int) -> None:

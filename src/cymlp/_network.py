@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
+from cymlp._initializers import Initializer, checked
 from cymlp._threads import engine_threads, is_tiny
+
+Activation = str | tuple[str, ...]
 
 # BLAS counts in 32 bits, so no layer may have more units than that.
 _MOST_UNITS = np.iinfo(np.int32).max
@@ -38,26 +41,22 @@ class Network:
         self.units = tuple(int(n) for n in units)
         self.parameters = parameters
         self.coefs, self.intercepts = _views(self.units, parameters)
-        self._layout: tuple[tuple[str, str], Any] | None = None
+        self._layout: tuple[tuple[Activation, str], Any] | None = None
 
     @classmethod
     def initialized(
         cls,
         units: Sequence[int],
         dtype: Any,
-        activation: str,
+        initialize: Initializer,
         random_state: np.random.RandomState,
     ) -> "Network":
-        """A network with Glorot and Bengio's uniform weights, drawn as scikit-learn does.
-
-        W and b of a layer are uniform in [-k, k], k = sqrt(6 / (fan_in + fan_out)), or
-        sqrt(2 / ...) for the logistic activation (X. Glorot, Y. Bengio, "Understanding the
-        difficulty of training deep feedforward neural networks", 2010).
+        """A network with the weights and intercepts that ``initialize`` draws, layer by layer.
 
         Raises
         ------
         ValueError
-            If a layer has more units than BLAS can count.
+            If a layer has more units than BLAS can count, or what has been drawn does not fit.
         MemoryError
             If the parameters do not fit into memory.
         """
@@ -66,11 +65,8 @@ class Network:
                 f"A layer can have at most {_MOST_UNITS} units, got layers of {list(units)} units."
             )
         network = cls(units, aligned_empty(n_parameters(units), dtype))
-        factor = 2.0 if activation == "logistic" else 6.0
         for W, b in zip(network.coefs, network.intercepts, strict=True):
-            bound = np.sqrt(factor / sum(W.shape))
-            W[...] = random_state.uniform(-bound, bound, W.shape)
-            b[...] = random_state.uniform(-bound, bound, b.shape)
+            W[...], b[...] = checked(initialize(*W.shape, random_state), W.shape)
         return network
 
     @classmethod
@@ -99,7 +95,7 @@ class Network:
     def outputs(
         self,
         X: Any,
-        activation: str,
+        activation: Activation,
         out_activation: str,
         *,
         rows: NDArray[np.intp] | None = None,
@@ -113,8 +109,10 @@ class Network:
         Parameters
         ----------
         X : ndarray or CSR matrix of shape (n_samples, n_features), of the parameters' dtype
-        activation, out_activation : str
-            Of the hidden layers and of the output layer.
+        activation : str or tuple of str
+            Of all hidden layers, or of each.
+        out_activation : str
+            Of the output layer.
         rows : ndarray of shape (n_rows,), default=None
             Indices of the samples; None for all of them.
         linked : bool, default=True
@@ -154,7 +152,7 @@ class Network:
                 predict(own_team, own_team.size)
         return out
 
-    def layout(self, activation: str, out_activation: str) -> Any:
+    def layout(self, activation: Activation, out_activation: str) -> Any:
         """The sizes, with the activations, as the engine takes them."""
         if self._layout is None or self._layout[0] != (activation, out_activation):
             layout = _engine.Layout(self.units, activation, out_activation)

@@ -1,5 +1,6 @@
 """What SGD and Adam carry from update to update; the engine does their arithmetic."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,16 +38,16 @@ class Optimizer:
         self.settings = settings
         self.learning_rate = float(learning_rate)
         self.n_updates = 0
-        self.state = np.zeros((self.update(0.0).n_states, n_parameters), dtype=dtype)
+        self.state = np.zeros((self.update(alpha=0.0).n_states, n_parameters), dtype=dtype)
 
-    def update(self, alpha: float) -> Any:
-        """The rule as the engine takes it, with ``alpha`` as L2 coefficient."""
+    def update(self, **settings: Any) -> Any:
+        """The rule as the engine takes it, with penalties and the like as settings of its own."""
         return _engine.Update(
             self.rule,
             learning_rate=self.learning_rate,
-            alpha=alpha,
             n_updates=self.n_updates,
             **self.settings,
+            **settings,
         )
 
     def can_go_on_with(self, parameters: NDArray[Any]) -> bool:
@@ -61,17 +62,17 @@ class Optimizer:
         """Take over what ``update`` counted, ``t`` samples after the first fit began."""
         self.n_updates = update.n_updates
 
-    def stops(self, message: str, verbose: bool) -> bool:
+    def stops(self, message: str, say: Callable[[str], None]) -> bool:
         """Whether to stop now that there is no more progress, for which ``message`` speaks."""
-        if verbose:
-            print(message + " Stopping.")
+        say(message + " Stopping.")
         return True
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent, plain or with (Nesterov's) momentum.
 
-    Parameters are those of the estimators, ``learning_rate`` being the schedule's name.
+    Parameters are those of the estimators, ``learning_rate`` being the name of a schedule that
+    goes by epochs; other schedules are not the optimizer's business.
     """
 
     def __init__(
@@ -96,14 +97,13 @@ class SGD(Optimizer):
         if self.schedule == "invscaling":
             self.learning_rate = float(self.learning_rate_init) / (t + 1) ** self.power_t
 
-    def stops(self, message: str, verbose: bool) -> bool:
+    def stops(self, message: str, say: Callable[[str], None]) -> bool:
         if self.schedule != "adaptive":
-            return super().stops(message, verbose)
+            return super().stops(message, say)
         if self.learning_rate <= 1e-6:
-            return super().stops(message + " Learning rate too small.", verbose)
+            return super().stops(message + " Learning rate too small.", say)
         self.learning_rate /= 5.0
-        if verbose:
-            print(f"{message} Setting learning rate to {self.learning_rate:f}")
+        say(f"{message} Setting learning rate to {self.learning_rate:f}")
         return False
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 
+from cymlp._initializers import INITIALIZERS
+
 
 class InvalidParameterError(ValueError, TypeError):
     """A parameter's type or value is not allowed; a ValueError and a TypeError in one."""
@@ -62,14 +64,64 @@ _ARRAY_LIKE = Allowed(
     ),
 )
 
+_CALLABLE = Allowed("a callable", callable)
+
+
+def _each(kind: Allowed, what: str) -> Allowed:
+    """A list or the like of such values."""
+    return Allowed(
+        f"a list of {what}, each {kind.text}",
+        lambda values: _ARRAY_LIKE.contains(values) and all(kind.contains(v) for v in values),
+    )
+
+
+_ACTIVATION = _choice(
+    "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish",
+    "softplus",
+)  # fmt: skip
+_PENALTY = _interval(Real, 0.0)
+_SHARE = _interval(Real, 0.0, 1.0, closed="both")
+_RATE = _interval(Real, 0.0, 1.0)
+
 _PARAMETERS: dict[str, list[Allowed]] = {
-    "loss": [_choice("squared_error", "poisson")],
-    "hidden_layer_sizes": [_ARRAY_LIKE, _COUNT],
-    "activation": [_choice("identity", "logistic", "tanh", "relu")],
+    "loss": [_choice("squared_error", "poisson", "absolute_error", "huber", "quantile")],
+    "quantile": [_SHARE, _NONE],
+    "delta": [_interval(Real, 0.0, closed="neither")],
+    "hidden_layer_sizes": [
+        _ARRAY_LIKE,
+        _COUNT,
+        Allowed(
+            "a str of sizes such as '256-128'",
+            lambda value: isinstance(value, str) and all(map(str.isdecimal, value.split("-"))),
+        ),
+    ],
+    "activation": [_ACTIVATION, _each(_ACTIVATION, "one for each hidden layer")],
     "solver": [_choice("lbfgs", "sgd", "adam")],
-    "alpha": [_interval(Real, 0.0)],
+    "alpha": [_PENALTY, _each(_PENALTY, "one for each layer of weights")],
+    "l1_ratio": [_SHARE, _each(_SHARE, "one for each layer of weights")],
+    "weight_decay": [_PENALTY],
+    "dropout": [_RATE, _each(_RATE, "one for each hidden layer")],
+    "label_smoothing": [_RATE],
+    "clip_norm": [_interval(Real, 0.0, closed="neither"), _NONE],
+    "class_weight": [
+        _choice("balanced"),
+        _instance("dict", dict),
+        _instance("list", list),
+        _NONE,
+    ],
+    "init": [_choice(*INITIALIZERS), _CALLABLE],
+    "scoring": [
+        Allowed("a str that names a scorer, or 'loss'", lambda value: isinstance(value, str)),
+        _CALLABLE,
+        _NONE,
+    ],
+    "record_train_score": _BOOLEAN,
+    "record_every": [_COUNT, _NONE],
     "batch_size": [_choice("auto"), _COUNT],
-    "learning_rate": [_choice("constant", "invscaling", "adaptive")],
+    "learning_rate": [
+        _choice("constant", "invscaling", "adaptive"),
+        Allowed("a schedule of cymlp.schedules or a callable (step, total) -> factor", callable),
+    ],
     "learning_rate_init": [_interval(Real, 0.0, closed="neither")],
     "power_t": [_interval(Real, 0.0)],
     "max_iter": [_COUNT],
@@ -82,12 +134,12 @@ _PARAMETERS: dict[str, list[Allowed]] = {
     "tol": [_interval(Real, 0.0)],
     "verbose": [_interval(Integral, 0), *_BOOLEAN],
     "warm_start": _BOOLEAN,
-    "momentum": [_interval(Real, 0.0, 1.0, closed="both")],
+    "momentum": [_SHARE],
     "nesterovs_momentum": _BOOLEAN,
     "early_stopping": _BOOLEAN,
-    "validation_fraction": [_interval(Real, 0.0, 1.0)],
-    "beta_1": [_interval(Real, 0.0, 1.0)],
-    "beta_2": [_interval(Real, 0.0, 1.0)],
+    "validation_fraction": [_RATE],
+    "beta_1": [_RATE],
+    "beta_2": [_RATE],
     "epsilon": [_interval(Real, 0.0, closed="neither")],
     "n_iter_no_change": [
         _COUNT,
@@ -119,14 +171,25 @@ def check_parameters(estimator: Any) -> None:
     for name, allowed in _PARAMETERS.items():
         if not hasattr(estimator, name):  # another estimator's
             continue
-        value = getattr(estimator, name)
-        if not any(kind.contains(value) for kind in allowed):
-            *others, last = [kind.text for kind in allowed]
-            texts = f"{', '.join(others)} or {last}" if others else last
-            raise InvalidParameterError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be {texts}. "
-                f"Got {value!r} instead."
-            )
+        check_parameter(estimator, name, allowed)
+
+
+def check_parameter(owner: Any, name: str, allowed: list[Allowed]) -> None:
+    """Check one parameter of an estimator or a schedule.
+
+    Raises
+    ------
+    InvalidParameterError
+        Naming the parameter, what is allowed and the value.
+    """
+    value = getattr(owner, name)
+    if not any(kind.contains(value) for kind in allowed):
+        *others, last = [kind.text for kind in allowed]
+        texts = f"{', '.join(others)} or {last}" if others else last
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {type(owner).__name__} must be {texts}. "
+            f"Got {value!r} instead."
+        )
 
 
 def hidden_units(hidden_layer_sizes: Any) -> list[int]:
@@ -140,9 +203,56 @@ def hidden_units(hidden_layer_sizes: Any) -> list[int]:
         If a size is not an integer.
     """
     sizes = hidden_layer_sizes
+    if isinstance(sizes, str):
+        sizes = [int(size) for size in sizes.split("-")]
     sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
     if not all(isinstance(size, Integral) for size in sizes):
         raise TypeError(f"hidden_layer_sizes must be integers, got {sizes}.")
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]
+
+
+def per_layer(values: Any, n_layers: int, name: str, layers: str) -> tuple[Any, ...]:
+    """A parameter's value for each layer: the same for all, or one for each.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many values as layers.
+    """
+    if isinstance(values, str) or np.ndim(values) == 0:
+        return (values,) * n_layers
+    if len(values) != n_layers:
+        raise ValueError(
+            f"{name} must be one value, or one for each of the {n_layers} {layers}, got {values!r}."
+        )
+    return tuple(values)
+
+
+def check_solver(estimator: Any) -> None:
+    """ValueError where the solver "lbfgs" cannot do what another parameter asks for."""
+    if estimator.solver != "lbfgs":
+        return
+    reasons = {
+        "dropout": ("is not deterministic", np.any(np.asarray(estimator.dropout) != 0)),
+        "l1_ratio": ("makes a penalty that is not smooth", np.any(np.asarray(estimator.l1_ratio))),
+        "weight_decay": ("goes by updates of the weights", estimator.weight_decay != 0),
+        "clip_norm": ("goes by updates of the weights", estimator.clip_norm is not None),
+        "learning_rate": (
+            "is a schedule, which goes by updates of the weights",
+            not isinstance(estimator.learning_rate, str),
+        ),
+        "record_every": ("goes by mini-batches", estimator.record_every is not None),
+        "record_train_score": ("goes by mini-batches", estimator.record_train_score),
+        "loss": (
+            "is not smooth",
+            getattr(estimator, "loss", None) in ("absolute_error", "quantile"),
+        ),
+    }
+    for name, (reason, asked) in reasons.items():
+        if asked:
+            raise ValueError(
+                f"solver='lbfgs' does not support {name}={getattr(estimator, name)!r}, which "
+                f"{reason}. Use solver='adam' or 'sgd'."
+            )

@@ -1,5 +1,6 @@
 """MLPRegressor."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -9,9 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from cymlp._base import BaseMLP, is_stochastic
 from cymlp._data import are_ready_numbers, cast_to
-
-# The output layer's activation: the canonical link of each loss.
-_OUTPUT_ACTIVATIONS = {"squared_error": "identity", "poisson": "exp"}
+from cymlp._initializers import Initializer
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -134,12 +133,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self,
         loss: str = "squared_error",
         hidden_layer_sizes: Any = (100,),
-        activation: str = "relu",
+        activation: str | Sequence[str] = "relu",
         *,
         solver: str = "adam",
-        alpha: float = 0.0001,
+        alpha: float | Sequence[float] = 0.0001,
         batch_size: int | str = "auto",
-        learning_rate: str = "constant",
+        learning_rate: str | Callable[[int, int], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -157,6 +156,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        quantile: float | None = None,
+        delta: float = 1.0,
+        l1_ratio: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
+        init: str | Initializer = "glorot_uniform",
+        scoring: str | Callable[..., float] | None = None,
+        record_train_score: bool = False,
+        record_every: int | None = None,
         n_jobs: int | None = None,
     ) -> None:
         super().__init__(
@@ -183,11 +192,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
+            l1_ratio=l1_ratio,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            clip_norm=clip_norm,
+            init=init,
+            scoring=scoring,
+            record_train_score=record_train_score,
+            record_every=record_every,
             n_jobs=n_jobs,
         )
         self.loss = loss
+        self.quantile = quantile
+        self.delta = delta
 
     def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
+        if self.loss == "quantile" and self.quantile is None:
+            raise ValueError("loss='quantile' requires quantile, a float from 0 to 1, got None.")
         X, y = super()._checked_data(X, y, reset)
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"loss='poisson' requires y >= 0, but y has the value {y.min()}.")
@@ -201,11 +222,63 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         targets = np.ascontiguousarray(y.reshape(len(y), -1))
         return np.require(cast_to(targets, dtype, "y"), requirements="A")
 
+    def _encoded_again(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        targets = self._encoded(y, dtype, False, None)
+        if targets.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y has {targets.shape[1]} outputs, but {type(self).__name__} has been fitted "
+                f"to {self.n_outputs_}."
+            )
+        return targets
+
     def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def _output_activation(self) -> str:
-        return _OUTPUT_ACTIVATIONS[self.loss]
+        return "exp" if self.loss == "poisson" else "identity"
+
+    def _loss_settings(self) -> tuple[str, dict[str, float]]:
+        if self.loss in ("squared_error", "poisson"):
+            return self.out_activation_, {}
+        value = self.delta if self.loss == "huber" else self.quantile
+        return self.loss, {"loss_parameter": float(value or 0.0)}
+
+    @classmethod
+    def from_weights(
+        cls, coefs: Sequence[ArrayLike], intercepts: Sequence[ArrayLike], **params: Any
+    ) -> Self:
+        """A fitted regressor with the given weights.
+
+        It predicts, and goes on from them with partial_fit, or with fit and warm_start=True.
+
+        Parameters
+        ----------
+        coefs : list of array-like of shape (fan_in, fan_out)
+            The weights of each layer, in the order of ``coefs_``. float32 if all arrays are,
+            else float64; copied.
+        intercepts : list of array-like of shape (fan_out,)
+            The intercepts of each layer.
+        **params : dict
+            Parameters of the estimator. ``hidden_layer_sizes`` follows from the weights.
+
+        Returns
+        -------
+        reg : MLPRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, or the arrays do not fit together or are not finite.
+
+        Examples
+        --------
+        >>> from cymlp import MLPRegressor
+        >>> reg = MLPRegressor.from_weights([[[2.0]], [[3.0]]], [[1.0], [0.5]])
+        >>> reg.predict([[1.0], [-1.0]])
+        array([9.5, 0.5])
+        """
+        return cls(**params)._with_weights(coefs, intercepts)
 
     def _validation_score(
         self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None

@@ -1,7 +1,9 @@
-"""Training by mini-batches: epochs, stopping, best weights. One call to the engine an epoch."""
+"""Training by mini-batches: epochs, records, stopping, best weights. One call to the engine each."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -11,22 +13,20 @@ from sklearn.exceptions import ConvergenceWarning
 from cymlp import _engine
 from cymlp._callbacks import FitTask
 from cymlp._data import Problem
+from cymlp._history import TrainingScore
 from cymlp._network import Network, aligned_empty
+from cymlp._progress import Progress
 from cymlp._threads import engine_threads
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows to train on and rows held out for early stopping; None stands for all, and none."""
-
-    train: NDArray[np.intp] | None
-    validation: NDArray[np.intp] | None
+from cymlp._validation import Validation
+from cymlp.schedules import _factors
 
 
 def split_for_validation(
     problem: Problem, fraction: float, stratify: bool, random_state: np.random.RandomState
-) -> Split:
-    """Split the rows as scikit-learn's MLP does, but by index, so that nothing is copied.
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to train on and rows to hold out, as scikit-learn's MLP splits them.
+
+    By index, so that nothing is copied.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def split_for_validation(
     )
     if len(validation) < 2:
         raise ValueError(too_small)
-    return Split(train, validation)
+    return train, validation
 
 
 class StochasticTraining:
@@ -64,10 +64,13 @@ class StochasticTraining:
     network : Network
         IN-OUT.
     problem : Problem
-    split : Split
+    rows : ndarray of shape (n_rows,), intp, or None
+        Those to train on; None for all.
     random_state : RandomState
     incremental : bool
         Whether ``run`` does one epoch only, as partial_fit does.
+    validation : Validation, default=None
+        The rows held out, if there are any.
     best : ndarray of shape (n_parameters,), default=None
         Parameters to return to where early stopping sees no score better than the best so
         far; None for those of the last epoch.
@@ -78,32 +81,43 @@ class StochasticTraining:
         estimator: Any,
         network: Network,
         problem: Problem,
-        split: Split,
+        rows: NDArray[np.intp] | None,
         random_state: np.random.RandomState,
         *,
         incremental: bool,
+        validation: Validation | None = None,
         best: NDArray[Any] | None = None,
     ) -> None:
         self._estimator = estimator
         self._incremental = incremental
         self._network = network
         self._random_state = random_state
-        self._order = split.train
-        self._n_samples = problem.n_samples if split.train is None else len(split.train)
+        self._order = rows
+        self._n_samples = problem.n_samples if rows is None else len(rows)
         self._batch_size = _checked_batch_size(estimator.batch_size, self._n_samples)
-        self._layout = network.layout(estimator.activation, estimator.out_activation_)
+        self._layout = estimator._training_layout(network, dropout=True)
         self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
-        self._update = estimator._optimizer.update(estimator.alpha)
+        self._update = estimator._optimizer.update(
+            seed=estimator._dropout_seed(random_state), **estimator._penalties(network)
+        )
+        self._validation = validation
+        self._n_batches = self._update.n_updates
+        self._recent = _Mean()
+        self._score = (
+            TrainingScore(problem.targets, problem.weights)
+            if estimator.record_train_score
+            else None
+        )
         self._watch = (
-            _WatchedLoss(estimator)
-            if split.validation is None
-            else _WatchedScore(estimator, network, problem, split.validation, best)
+            _WatchedScore(estimator, network, best)
+            if estimator.early_stopping
+            else _WatchedLoss(estimator)
         )
 
     def run(self, task: FitTask) -> None:
         """Train epoch by epoch until the fit stops.
 
-        loss_, loss_curve_, n_iter_, t_ and what stopping watches are written to the
+        loss_, loss_curve_, history_, n_iter_, t_ and what stopping watches are written to the
         estimator after each epoch, so that it is usable however the fit ends: by
         convergence, after max_iter epochs, through a callback or by Ctrl-C.
         """
@@ -112,17 +126,22 @@ class StochasticTraining:
         n_epochs = 1 if self._incremental else estimator.max_iter
         n_steps = n_epochs * self._n_samples / self._batch_size
         estimator.n_iter_ = 0
+        self._since = perf_counter()
         try:
-            with engine_threads(
-                estimator.n_jobs, self._batch_size, self._layout.n_weights, n_steps
-            ) as team:
+            with (
+                engine_threads(
+                    estimator.n_jobs, self._batch_size, self._layout.n_weights, n_steps
+                ) as team,
+                Progress(estimator.verbose, n_epochs) as progress,
+            ):
                 self._allocate(team)
                 for _ in range(n_epochs):
                     task.begin_epoch()
-                    self._epoch(team)
-                    watch.end_epoch(team)
+                    score = self._epoch(team)
+                    progress.end_epoch(estimator.n_iter_, estimator.loss_, score)
+                    watch.end_epoch(score)
                     optimizer.end_epoch(self._update, estimator.t_)
-                    stopped = watch.stops(optimizer) or watch.has_diverged(self._network)
+                    stopped = watch.stops(optimizer, progress) or watch.has_diverged(self._network)
                     if task.end_epoch(lambda: estimator._fitted_copies(watch.best)) or stopped:
                         break
                 else:
@@ -142,41 +161,99 @@ class StochasticTraining:
                 self._network.parameters[...] = watch.best
 
     def _allocate(self, team: Any) -> None:
-        """All memory that the engine needs, once for the fit."""
+        """All memory that the engine needs, once for the fit; and bind what does not change."""
         dtype = self._network.parameters.dtype
         n_elements, chunk = _engine.workspace_elements(
             self._layout, self._samples, self._batch_size, team.size
         )
-        self._work = aligned_empty(n_elements, dtype)
-        self._gradient = None
+        gradient = None
         if _engine.needs_gradient(
             self._layout, self._update, self._samples, self._batch_size, chunk
         ):
-            self._gradient = aligned_empty(self._layout.n_parameters, dtype)
+            gradient = aligned_empty(self._layout.n_parameters, dtype)
+        if self._score is not None:
+            self._score.allocate(team.size)
+        self._train = partial(
+            _engine.train,
+            self._layout,
+            self._update,
+            self._network.parameters,
+            gradient,
+            self._estimator._optimizer.state,
+            self._samples,
+            batch_size=self._batch_size,
+            work=aligned_empty(n_elements, dtype),
+            team=team,
+            scores=None if self._score is None else self._score.sums,
+        )
 
-    def _epoch(self, team: Any) -> None:
-        """Visit every sample once, in one call to the engine, and record the loss."""
+    def _epoch(self, team: Any) -> float | None:
+        """Visit every sample once, and record the loss; return the validation score."""
         estimator = self._estimator
         if estimator.shuffle:
             self._order = self._shuffled_order()
         self._update.learning_rate = estimator._optimizer.learning_rate
-        estimator.loss_ = _engine.train(
-            self._layout,
-            self._update,
-            self._network.parameters,
-            self._gradient,
-            estimator._optimizer.state,
-            self._samples,
-            self._order,
-            self._batch_size,
-            self._work,
-            team,
-        )
+        epoch, validated = _Mean(), None
+        for rows, records, ends in self._runs():
+            rates = self._rates(self._n_samples if rows is None else len(rows))
+            mean_loss = self._train(order=rows, rates=rates)
+            epoch.add(*mean_loss)
+            self._recent.add(*mean_loss)
+            if self._score is not None:
+                self._score.add_rows(rows)
+            if self._validation is not None and (records or (ends and self._watch.wants_score)):
+                validated = self._validation.evaluate(team)
+            if records:
+                self._record(self._update.learning_rate if rates is None else rates[-1], validated)
+        estimator.loss_ = epoch.value
         estimator.n_iter_ += 1
         estimator.t_ += self._n_samples
         estimator.loss_curve_.append(estimator.loss_)
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        return None if validated is None else validated[1]
+
+    def _runs(self) -> Iterator[tuple[NDArray[np.intp] | None, bool, bool]]:
+        """The rows of each call to the engine in an epoch, if a record and if its end follows."""
+        every = self._estimator.record_every
+        if every is None:
+            yield self._order, True, True
+            return
+        order = np.arange(self._n_samples, dtype=np.intp) if self._order is None else self._order
+        start = 0
+        while start < self._n_samples:
+            stop = start + (every - self._n_batches % every) * self._batch_size
+            rows = order[start:stop]
+            self._n_batches += -(-len(rows) // self._batch_size)
+            start = stop
+            yield rows, self._n_batches % every == 0, stop >= self._n_samples
+
+    def _rates(self, n_rows: int) -> NDArray[np.float64] | None:
+        """The learning rate of each of the next mini-batches; None where there is no schedule."""
+        estimator = self._estimator
+        if isinstance(estimator.learning_rate, str):
+            return None
+        per_epoch = -(-self._n_samples // self._batch_size)
+        return estimator.learning_rate_init * _factors(
+            estimator.learning_rate,
+            self._update.n_updates,
+            -(-n_rows // self._batch_size),
+            per_epoch * estimator.max_iter,
+        )
+
+    def _record(self, learning_rate: float, validated: tuple[float, float] | None) -> None:
+        """Add what has been going on since the last record."""
+        now = perf_counter()
+        record = {
+            "n_updates": self._update.n_updates,
+            "loss": self._recent.value,
+            "learning_rate": learning_rate,
+            "seconds": now - self._since,
+        }
+        if validated is not None:
+            record["val_loss"], record["val_score"] = validated
+        if self._score is not None:
+            record["train_score"] = self._score.take()
+        self._estimator._records.append(record)
+        self._recent, self._since = _Mean(), now
 
     def _shuffled_order(self) -> NDArray[np.intp]:
         """The order so far, permuted as ``sklearn.utils.shuffle`` does after long checks."""
@@ -185,10 +262,24 @@ class StochasticTraining:
         return permutation if self._order is None else self._order[permutation]
 
 
+class _Mean:
+    """A mean that grows by parts; of one part it is that itself, to the last bit."""
+
+    def __init__(self) -> None:
+        self.value, self._n = 0.0, 0
+
+    def add(self, value: float, n: int) -> None:
+        """Take in the mean of n more."""
+        if n:
+            self.value += (value - self.value) * (n / (self._n + n)) if self._n else value
+            self._n += n
+
+
 class _Watch:
     """Counts the epochs without progress; the estimator keeps the count between fits."""
 
     complaint: str
+    wants_score = False
     best: NDArray[Any] | None = None  # parameters to return to at the end
 
     def __init__(self, estimator: Any) -> None:
@@ -198,7 +289,7 @@ class _Watch:
         estimator = self._estimator
         estimator._no_improvement_count = 0 if progress else estimator._no_improvement_count + 1
 
-    def stops(self, optimizer: Any) -> bool:
+    def stops(self, optimizer: Any, progress: Progress) -> bool:
         """Whether patience has run out, and the optimizer has no lower rate to try."""
         estimator = self._estimator
         if estimator._no_improvement_count <= estimator.n_iter_no_change:
@@ -206,7 +297,7 @@ class _Watch:
         if optimizer.stops(
             f"{self.complaint} more than tol={estimator.tol:f} for "
             f"{int(estimator.n_iter_no_change)} consecutive epochs.",
-            estimator.verbose,
+            progress.say,
         ):
             return True
         estimator._no_improvement_count = 0
@@ -218,7 +309,7 @@ class _WatchedLoss(_Watch):
 
     complaint = "Training loss did not improve"
 
-    def end_epoch(self, team: Any) -> None:
+    def end_epoch(self, score: Any) -> None:
         estimator = self._estimator
         # A NaN loss counts as progress, as it does in scikit-learn.
         self._count(not estimator.loss_ > estimator.best_loss_ - estimator.tol)
@@ -233,36 +324,16 @@ class _WatchedScore(_Watch):
     """Watches the score on the rows held out, and keeps the best parameters."""
 
     complaint = "Validation score did not improve"
+    wants_score = True
 
-    def __init__(
-        self,
-        estimator: Any,
-        network: Network,
-        problem: Problem,
-        rows: NDArray[np.intp],
-        best: NDArray[Any] | None,
-    ) -> None:
+    def __init__(self, estimator: Any, network: Network, best: NDArray[Any] | None) -> None:
         super().__init__(estimator)
         self.best = best
         self._network = network
-        self._X = problem.X
-        self._rows = rows
-        self._truth = estimator._decoded(problem.targets[rows])
-        self._weights = None if problem.weights is None else problem.weights[rows]
 
-    def end_epoch(self, team: Any) -> None:
+    def end_epoch(self, score: float) -> None:
         estimator = self._estimator
-        outputs = self._network.outputs(
-            self._X,
-            estimator.activation,
-            estimator.out_activation_,
-            rows=self._rows,
-            team=team,
-        )
-        score = estimator._validation_score(self._truth, outputs, self._weights)
         estimator.validation_scores_.append(score)
-        if estimator.verbose:
-            print(f"Validation score: {score:f}")
         # A NaN score counts as progress, as it does in scikit-learn.
         self._count(not score < estimator.best_validation_score_ + estimator.tol)
         if score > estimator.best_validation_score_:

@@ -43,8 +43,10 @@ else:
     engine = importlib.import_module(f"cymlp._engine.engine{_SUFFIXES[BUILD]}")
     probe = importlib.import_module(f"cymlp._engine.probe{_SUFFIXES[BUILD]}")
 
+apply_link = engine.apply_link
 is_finite = engine.is_finite
 loss_gradient = engine.loss_gradient
+mean_loss = engine.mean_loss
 needs_gradient = engine.needs_gradient
 predict = engine.predict
 prediction_elements = engine.prediction_elements
@@ -57,8 +59,10 @@ __all__ = [
     "Samples",
     "Team",
     "Update",
+    "apply_link",
     "is_finite",
     "loss_gradient",
+    "mean_loss",
     "needs_gradient",
     "predict",
     "prediction_elements",

@@ -29,16 +29,23 @@ def train(
     batch_size: int,
     work: _Array,
     team: Team | None = None,
-) -> float: ...
+    rates: NDArray[float64] | None = None,
+    scores: NDArray[float64] | None = None,
+) -> tuple[float, int]: ...
 def loss_gradient(
     layout: Layout,
+    update: Update,
     parameters: _Array,
     gradient: _Array,
     samples: Samples,
-    alpha: float,
     work: _Array,
     team: Team | None = None,
+    X_gradient: _Array | None = None,
 ) -> float: ...
+def mean_loss(
+    layout: Layout, samples: Samples, order: NDArray[intp] | None, Z: _Array, work: _Array
+) -> float: ...
+def apply_link(layout: Layout, Z: _Array) -> None: ...
 def predict(
     layout: Layout,
     parameters: _Array,

@@ -8,6 +8,7 @@ d, h  units going into a layer and out of it
 A     (n, d) a layer's inputs: rows of X at layer 0, the outputs of layer l - 1 after
 W, b  (d, h) weights and (h,) intercepts of a layer
 Z     (n, h) pre-activations A W + b
+F     (n, h) slopes dA/dZ of a hidden layer, kept only where A does not tell them
 D     (n, h) deltas dloss/dZ of a layer, each row times its sample weight
 T, w  (n, k) targets and (n,) weights of the rows
 ====  ============================================================================
@@ -22,7 +23,8 @@ A team of threads makes a step together, in three phases that each share out dif
     passes    by rows       forward pass, loss, deltas back to the first layer
     update    by features   the gradient of these rows of every W, and their update
 
-They meet after the first and the second, so that each reads what the others have written. A
+They meet after the first and the second, so that each reads what the others have written; where
+the gradient's norm is clipped, also between gradient and update. A
 member's rows of W_0, its columns of X and its part of Adam's moments are touched by it alone
 and stay in its cache. Where X is sparse or has few features there are no partial products,
 and rows of X are gathered at the beginning of the passes. One thread is a team too, and meets
@@ -30,15 +32,23 @@ nobody. Nothing is allocated inside a run, and below a ``def`` nothing needs the
 poll for signals.
 """
 from cython cimport floating
+from libc.math cimport sqrt
 from libc.string cimport memset
 
+from cymlp._engine.kernels.activations cimport (
+    activate, activate_keeping_slope, multiply_derivative
+)
+from cymlp._engine.kernels.dropout cimport drop_out, layer_key
 from cymlp._engine.kernels.elements cimport (
-    activate, add_parts, add_scaled, column_sums, link, multiply_derivative, output_delta, scale
+    absolute_sum, add_parts, add_scaled, column_sums, multiply, scale, smooth
 )
 from cymlp._engine.kernels.gemm cimport are_finite, gemm, squared_norm
-from cymlp._engine.kernels.optimizers cimport GRADIENT, SGD, Rule, apply
+from cymlp._engine.kernels.losses cimport LOGISTIC_LOG_LOSS, link, output_delta
+from cymlp._engine.kernels.optimizers cimport (
+    GRADIENT, SGD, Rule, apply, l1_coefficient, l2_share, soft_threshold
+)
 from cymlp._engine.kernels.subnormals cimport flush_subnormals, restore_subnormals
-from cymlp._engine.layout cimport Layout, Net
+from cymlp._engine.layout cimport Layout, Net, keeps_slope
 from cymlp._engine.samples cimport (
     Batch, Data, Range, Samples, csr_product, csr_transposed_product, dense_batch,
     gather_targets, gather_weights, part, total_weight
@@ -73,10 +83,15 @@ cdef struct Run:
     Py_ssize_t start          # those before are done: n_counted of them, as some are skipped
     Py_ssize_t n_counted
     Rule rule                 # as it is at the start
+    long long first_update    # n_updates of the rule before the run
+    const double *rates       # learning rates of the updates to come, or NULL for the rule's
     void *parameters
     void *gradient            # NULL where each block's gradient is used and forgotten
     void *state
     void *work
+    double *scores            # of each member, (n_outputs,) as add_scores has it; or NULL
+    void *X_gradient          # dloss/dX (n_samples, n_features), or NULL
+    double X_scale            # what it is multiplied with
     void *out                 # predictions
     bint linked
     bint look                 # whether to look if X is finite
@@ -85,7 +100,9 @@ cdef struct Run:
     bint stopped              # which tells the others,
     bint alone                # and whether it goes on without them
     double loss[MOST_MEMBERS]      # of each part
-    double squares[MOST_MEMBERS]   # |W|^2 of each part's rows, where there is a penalty
+    double squares[MOST_MEMBERS]   # |W|^2 of each part's rows, times the layer's share of alpha,
+    double sizes[MOST_MEMBERS]     # and |W|_1 times the L1 coefficient, where there is a penalty
+    double norms[MOST_MEMBERS]     # squared, of each part's gradient, where that is clipped
 
 
 cdef Team ONE_THREAD = Team(1)
@@ -146,15 +163,33 @@ cdef inline const floating *all_inputs(
     )
 
 
+cdef inline void hidden_outputs(
+    const Net *net, Py_ssize_t layer, const Rule *rule, Batch batch, floating *Z, floating *F
+) noexcept nogil:
+    """A (n, h) <- f(Z) in place; while training by ``rule``, with dropout and slopes F (n, h)."""
+    cdef Py_ssize_t h = net.units[layer + 1]
+    if rule == NULL or not keeps_slope(net, layer):
+        activate(net.activation[layer], Z, batch.n * h)
+        return
+    activate_keeping_slope(net.activation[layer], Z, F, batch.n * h)
+    if net.dropout[layer] > 0:
+        drop_out(
+            Z, F, batch.n, h, net.dropout[layer],
+            layer_key(rule.seed, rule.n_updates, layer), batch.first - rule.first,
+        )
+
+
 cdef void forward(
-    const Net *net, const floating *parameters, const Data *data, Batch batch,
+    const Net *net, const floating *parameters, const Data *data, const Rule *rule, Batch batch,
     const floating *X, Py_ssize_t stride, Py_ssize_t first_layer,
-    floating *work, Py_ssize_t R, Py_ssize_t row, floating *Z_out, floating *pack,
+    floating *work, Workspace space, Py_ssize_t row, floating *Z_out, floating *pack,
 ) noexcept nogil:
     """A_{l+1} (n, h) <- f(A_l W_l + b_l) for the hidden layers; Z_out (n, k) for the last.
 
     The batch's first row is row ``row`` of the chunk. Layers before ``first_layer`` are done.
+    ``rule`` is NULL in predictions.
     """
+    cdef Py_ssize_t R = space.R
     cdef Py_ssize_t layer, d, h
     cdef const floating *A
     cdef floating *Z
@@ -173,7 +208,9 @@ cdef void forward(
                 <floating>1, parameters + net.b[layer], 0, Z, h, pack,
             )
         if layer + 1 < net.n_layers:
-            activate(net.activation, Z, batch.n * h)
+            hidden_outputs(
+                net, layer, rule, batch, Z, work + space.F + R * net.A[layer + 1] + row * h
+            )
 
 
 cdef void backward(
@@ -181,7 +218,7 @@ cdef void backward(
     Py_ssize_t row, floating *pack,
 ) noexcept nogil:
     """D_{l-1} (n, d) <- (D_l W_l^T) * f'(Z_{l-1}) from the output layer's D to the first."""
-    cdef Py_ssize_t layer, d, h
+    cdef Py_ssize_t layer, d, h, outputs_at
     cdef floating *D
     cdef floating *D_below
     for layer in range(net.n_layers - 1, 0, -1):
@@ -193,13 +230,28 @@ cdef void backward(
             <floating>1, D, h, parameters + net.W[layer], h,
             <floating>0, D_below, d, D_below, d, pack,
         )
-        multiply_derivative(
-            net.activation, work + space.R * net.A[layer] + row * d, D_below, n * d
+        outputs_at = space.R * net.A[layer] + row * d
+        if keeps_slope(net, layer - 1):
+            multiply(D_below, work + space.F + outputs_at, n * d)
+        else:
+            multiply_derivative(net.activation[layer - 1], work + outputs_at, D_below, n * d)
+
+
+cdef inline void gather_smoothed_targets(
+    const Net *net, const Data *data, Batch batch, Py_ssize_t k, floating *T
+) noexcept nogil:
+    """T (n, k) <- the batch's targets, those of classes smoothed."""
+    gather_targets(data, batch, k, T)
+    if net.label_smoothing > 0:
+        smooth(
+            T, batch.n * k, <floating>net.label_smoothing,
+            <floating>(net.label_smoothing / (2 if net.output == LOGISTIC_LOG_LOSS else k)),
         )
 
 
 cdef double passes(
-    Run *run, Py_ssize_t rank, Batch batch, const floating *parameters, floating *work
+    Run *run, const Rule *rule, Py_ssize_t rank, Batch batch, const floating *parameters,
+    floating *work,
 ) noexcept nogil:
     """Forward and backward pass of a part's rows; return sum_i w_i loss_i of them."""
     cdef const Net *net = run.net
@@ -219,19 +271,32 @@ cdef double passes(
             parameters + net.b[0], own.n, h, work + rows.start * h,
         )
         if net.n_layers > 1:
-            activate(net.activation, work + rows.start * h, own.n * h)
+            hidden_outputs(
+                net, 0, rule, own, work + rows.start * h, work + space.F + rows.start * h
+            )
     else:
         X = all_inputs(run, batch, rows, work, &stride)
         if X != NULL:
             X += rows.start * stride
     forward(
-        net, parameters, run.data, own, X, stride, <Py_ssize_t>space.by_features,
-        work, space.R, rows.start, Z, pack,
+        net, parameters, run.data, rule, own, X, stride, <Py_ssize_t>space.by_features,
+        work, space, rows.start, Z, pack,
     )
-    gather_targets(run.data, own, k, T)
+    gather_smoothed_targets(net, run.data, own, k, T)
     gather_weights(run.data, own, w)
-    loss = output_delta(net.output, Z, T, NULL if run.data.weights.buf == NULL else w, own.n, k)
+    loss = output_delta(
+        net.output, net.loss_parameter, Z, T, NULL if run.data.weights.buf == NULL else w,
+        own.n, k, NULL if run.scores == NULL else run.scores + rank * k,
+    )
     backward(net, parameters, own.n, work, space, rows.start, pack)
+    if run.X_gradient != NULL:
+        gemm(
+            False, True, own.n, net.units[0], h,
+            <floating>run.X_scale, work + deltas_at(net, space, 0) + rows.start * h, h,
+            parameters, h, <floating>0, <floating *>run.X_gradient + own.first * net.units[0],
+            net.units[0], <floating *>run.X_gradient + own.first * net.units[0], net.units[0],
+            pack,
+        )
     return loss
 
 
@@ -249,23 +314,48 @@ cdef inline floating *gradient_place(
     return parameters + offset if rule.name == SGD else block
 
 
+cdef inline bint clips(const Rule *rule) noexcept nogil:
+    """Whether the update has to wait until the norm of the whole gradient is known."""
+    return rule.clip_norm > 0 and rule.name != GRADIENT
+
+
+cdef void descend(
+    Run *run, const Rule *rule, Py_ssize_t rank, Py_ssize_t layer, double weight,
+    Py_ssize_t offset, Py_ssize_t size, floating *parameters, floating *G, floating *state,
+    double l2,
+) noexcept nogil:
+    """Update the weights from ``offset`` on by their gradient G (size,), unless that is done.
+
+    ``l2`` times the weights is yet to be added to it. The part's penalties grow by theirs.
+    """
+    cdef floating *W = parameters + offset
+    cdef double l1 = l1_coefficient(rule, layer)
+    if G != W:
+        apply(rule, W, G, state + offset, run.net.n_parameters, size, l2, rule.weight_decay)
+    if l1 > 0:
+        soft_threshold(W, size, <floating>(rule.learning_rate * l1 / weight))
+        run.sizes[rank] += l1 * absolute_sum(W, size)
+    if rule.alpha > 0:
+        run.squares[rank] += l2_share(rule, layer) * squared_norm(W, size)
+
+
 cdef void update_weights(
     Run *run, const Rule *rule, Py_ssize_t rank, Py_ssize_t layer, Batch batch, const floating *A,
-    Py_ssize_t stride, Coefficients c, double shrink, bint last_chunk, floating *parameters,
+    Py_ssize_t stride, Coefficients c, double weight, bint last_chunk, floating *parameters,
     floating *gradient, floating *state, floating *work,
 ) noexcept nogil:
-    """Update a part's rows of W_l (d, h), a block after another; A (n, own d), NULL if sparse.
-
-    The part's |W|^2 grows by that of what has been updated.
-    """
+    """Update a part's rows of W_l (d, h), a block after another; A (n, own d), NULL if sparse."""
     cdef const Net *net = run.net
     cdef Py_ssize_t h = net.units[layer + 1], start, n_rows, offset
     cdef Range rows = share(net.units[layer], rank, run.gate.size, LINE)
     cdef Py_ssize_t block = rows.stop - rows.start
+    cdef double l2 = rule.alpha * l2_share(rule, layer) / weight
     cdef floating *own = work + run.space.own + rank * run.space.own_size
     cdef const floating *D = work + deltas_at(net, run.space, layer)
     cdef floating *G
-    if A != NULL and gradient == NULL and batch.n <= MOST_BLOCKWISE_ROWS:
+    if rule.name == SGD and gradient == NULL:
+        c.keep_W = (1 - rule.learning_rate * rule.weight_decay) * (1 - rule.learning_rate * l2)
+    if A != NULL and batch.n <= MOST_BLOCKWISE_ROWS:
         block = max(<Py_ssize_t>BLOCK_ROWS, BLOCK_ELEMENTS // h // BLOCK_ROWS * BLOCK_ROWS)
     start = rows.start
     while start < rows.stop:
@@ -283,14 +373,11 @@ cdef void update_weights(
                 <floating>c.scale, A + (start - rows.start), stride, D, h,
                 <floating>c.keep_W, G, h, G, h, own,
             )
-        if last_chunk:
-            if G != parameters + offset:
-                apply(
-                    rule, parameters + offset, G, state + offset, net.n_parameters,
-                    n_rows * h, shrink,
-                )
-            if rule.alpha > 0:
-                run.squares[rank] += squared_norm(parameters + offset, n_rows * h)
+        if last_chunk and clips(rule):
+            add_scaled(G, <floating>l2, parameters + offset, n_rows * h)
+            run.norms[rank] += squared_norm(G, n_rows * h)
+        elif last_chunk:
+            descend(run, rule, rank, layer, weight, offset, n_rows * h, parameters, G, state, l2)
         start += n_rows
 
 
@@ -312,8 +399,44 @@ cdef void update_intercepts(
     )
     scale(G, n_columns, <floating>c.keep_b)
     add_scaled(G, <floating>c.scale, sums, n_columns)
-    if last_chunk and G != parameters + offset:
-        apply(rule, parameters + offset, G, state + offset, net.n_parameters, n_columns, 0)
+    if last_chunk and clips(rule):
+        run.norms[rank] += squared_norm(G, n_columns)
+    elif last_chunk and G != parameters + offset:
+        apply(rule, parameters + offset, G, state + offset, net.n_parameters, n_columns, 0, 0)
+
+
+cdef void update_clipped(
+    Run *run, const Rule *rule, Py_ssize_t rank, double weight, floating *parameters,
+    floating *gradient, floating *state,
+) noexcept nogil:
+    """Update a part's rows of every W, and its share of every b, by the clipped gradient.
+
+    That is the gradient, made by all parts, times min(1, clip_norm / |gradient|) (R. Pascanu et
+    al., "On the difficulty of training recurrent neural networks", 2013).
+    """
+    cdef const Net *net = run.net
+    cdef Py_ssize_t layer, h, offset, size, other
+    cdef Range own
+    cdef double squares = 0, factor = 1
+    for other in range(run.gate.size):
+        squares += run.norms[other]
+    if squares > rule.clip_norm * rule.clip_norm:
+        factor = rule.clip_norm / sqrt(squares)
+    for layer in range(net.n_layers):
+        h = net.units[layer + 1]
+        own = share(net.units[layer], rank, run.gate.size, LINE)
+        offset, size = net.W[layer] + own.start * h, (own.stop - own.start) * h
+        scale(gradient + offset, size, <floating>factor)
+        descend(
+            run, rule, rank, layer, weight, offset, size, parameters, gradient + offset, state, 0
+        )
+        own = share(h, rank, run.gate.size, LINE)
+        offset, size = net.b[layer] + own.start, own.stop - own.start
+        scale(gradient + offset, size, <floating>factor)
+        apply(
+            rule, parameters + offset, gradient + offset, state + offset, net.n_parameters,
+            size, 0, 0,
+        )
 
 
 cdef void update(
@@ -329,20 +452,18 @@ cdef void update(
         W <- (1 - rate alpha / weight) W - (rate / weight) A^T D;
 
     else for a block of rows at a time, each updated before the next is begun; or, where a
-    batch has several chunks or many rows, in ``gradient``, and the update follows the last
-    chunk.
+    batch has several chunks or many rows, or the gradient is to be clipped, in ``gradient``, and
+    the update follows the last chunk.
     """
     cdef const Net *net = run.net
     cdef Py_ssize_t layer, stride
     cdef Range own
     cdef const floating *A
-    cdef double shrink = rule.alpha / weight
     cdef Coefficients c = Coefficients(1 / weight, not first_chunk, not first_chunk)
     if rule.name == SGD and gradient == NULL:
-        c.scale = -rule.learning_rate / weight
-        c.keep_W, c.keep_b = 1 - rule.learning_rate * shrink, 1
+        c.scale, c.keep_b = -rule.learning_rate / weight, 1
     if last_chunk:
-        run.squares[rank] = 0
+        run.squares[rank] = run.sizes[rank] = run.norms[rank] = 0
     for layer in range(net.n_layers):
         own = share(net.units[layer], rank, run.gate.size, LINE)
         stride = net.units[layer]
@@ -355,7 +476,7 @@ cdef void update(
             if A != NULL:
                 A += own.start
         update_weights(
-            run, rule, rank, layer, batch, A, stride, c, shrink, last_chunk,
+            run, rule, rank, layer, batch, A, stride, c, weight, last_chunk,
             parameters, gradient, state, work,
         )
         update_intercepts(
@@ -386,6 +507,7 @@ cdef bint step(
     cdef double factor = batch.n / weight
     for rank in range(parts.start, parts.stop):
         run.loss[rank] += factor * 0.5 * rule.alpha * run.squares[rank]
+        run.loss[rank] += factor * run.sizes[rank]
     while start < batch.n:
         rows = part(batch, start, run.space.R)
         if parts.start == 0:
@@ -401,7 +523,7 @@ cdef bint step(
                 return False
             parts.stop = run.gate.size
         for rank in range(parts.start, parts.stop):
-            run.loss[rank] += factor * passes(run, rank, rows, parameters, work)
+            run.loss[rank] += factor * passes(run, rule, rank, rows, parameters, work)
         meet_others(run, parts[0])
         for rank in range(parts.start, parts.stop):
             update(
@@ -409,6 +531,10 @@ cdef bint step(
                 parameters, gradient, state, work,
             )
         start += run.space.R
+    if clips(rule):
+        meet_others(run, parts[0])
+        for rank in range(parts.start, parts.stop):
+            update_clipped(run, rule, rank, weight, parameters, gradient, state)
     return True
 
 
@@ -424,14 +550,18 @@ cdef void steps(
     cdef double weight
     cdef bint go_on = True
     cdef Rule rule = run.rule
+    cdef long long first = run.first_update
     cdef Batch batch
     for rank in range(parts.start, parts.stop if start == 0 else parts.start):
-        run.squares[rank] = own_squares(run, rank, parameters)
+        note_penalties(run, rank, parameters)
     while start < run.batch.n and go_on and not done_alone(run.gate, parts):
         batch = part(run.batch, start, run.batch_size)
         weight = total_weight(run.data, batch)
         if weight > 0:
+            if run.rates != NULL:
+                rule.learning_rate = run.rates[rule.n_updates - first]
             rule.n_updates += 1
+            rule.first = batch.first
             go_on = step(
                 run, &rule, &parts, batch, weight, parameters, gradient, state, work
             )
@@ -442,21 +572,21 @@ cdef void steps(
         run.start, run.n_counted, run.rule = start, n_counted, rule
 
 
-cdef double own_squares(
-    Run *run, Py_ssize_t rank, const floating *parameters
-) noexcept nogil:
-    """|W|^2 of a member's rows of all layers, where the penalty needs it."""
+cdef void note_penalties(Run *run, Py_ssize_t rank, const floating *parameters) noexcept nogil:
+    """squares and sizes of a member's rows of all layers, where there are penalties."""
     cdef const Net *net = run.net
-    cdef Py_ssize_t layer
+    cdef const floating *W
+    cdef Py_ssize_t layer, size
     cdef Range own
-    cdef double total = 0
-    for layer in range(net.n_layers if run.rule.alpha > 0 else 0):
+    run.squares[rank] = run.sizes[rank] = 0
+    for layer in range(net.n_layers):
         own = share(net.units[layer], rank, run.gate.size, LINE)
-        total += squared_norm(
-            parameters + net.W[layer] + own.start * net.units[layer + 1],
-            (own.stop - own.start) * net.units[layer + 1],
-        )
-    return total
+        W = parameters + net.W[layer] + own.start * net.units[layer + 1]
+        size = (own.stop - own.start) * net.units[layer + 1]
+        if run.rule.alpha > 0:
+            run.squares[rank] += l2_share(&run.rule, layer) * squared_norm(W, size)
+        if l1_coefficient(&run.rule, layer) > 0:
+            run.sizes[rank] += l1_coefficient(&run.rule, layer) * absolute_sum(W, size)
 
 
 cdef void steps_job(void *arguments, Range parts) noexcept nogil:
@@ -498,7 +628,7 @@ cdef void outputs(
             if run.look and not are_finite(X, rows.n, net.units[0], stride):
                 run.finite = False
         forward(
-            net, parameters, run.data, rows, X, stride, 0, own, space.R, 0, out + start * k,
+            net, parameters, run.data, NULL, rows, X, stride, 0, own, space, 0, out + start * k,
             own + space.own,
         )
         if run.linked:
@@ -600,7 +730,7 @@ cdef int prepare(
 
 
 cdef double train_together(Run *run, Py_ssize_t n_work) except? -1:
-    """Run the steps of all members; return the loss."""
+    """Run the steps of all members; return the loss, a mean over the rows that counted."""
     cdef double loss = 0
     cdef Py_ssize_t rank, R = rows_with_room(run.net, run.data, run.gate.size, n_work)
     if R < 1:
@@ -624,6 +754,8 @@ cdef double train_together(Run *run, Py_ssize_t n_work) except? -1:
 
 cdef inline bint updates_without_gradient(const Run *run, Py_ssize_t R) noexcept nogil:
     """Whether each block's gradient can be used as soon as it is made."""
+    if clips(&run.rule):
+        return False
     if run.rule.name == SGD:
         return run.batch_size <= R
     return not run.data.sparse and run.batch_size <= min(R, MOST_BLOCKWISE_ROWS)
@@ -679,7 +811,7 @@ def needs_gradient(
 def train(
     Layout layout, Update update, floating[::1] parameters, floating[::1] gradient,
     floating[:, ::1] state, Samples samples, const Py_ssize_t[::1] order, Py_ssize_t batch_size,
-    floating[::1] work, Team team=None,
+    floating[::1] work, Team team=None, const double[::1] rates=None, double[:, ::1] scores=None,
 ):
     """Update the parameters from one mini-batch after another: an epoch, or a part of one.
 
@@ -702,17 +834,28 @@ def train(
         See ``workspace_elements``.
     team : Team, default=None
         Threads to share each step; None for the calling one alone.
+    rates : ndarray of shape (n_batches,), default=None
+        Learning rate of each update to come, beside the one in ``update``.
+    scores : ndarray of shape (size of the team, n_outputs), default=None
+        IN-OUT, to which each member adds what the training score is told from: for classes
+        the weight of the rows that were classified rightly, in column 0; else the weighted
+        sum of squared residuals of each output. Each row is told before its update.
 
     Returns
     -------
     loss : float
         Mean over the rows of the loss, penalty included, each mini-batch's before its
         update. A mini-batch whose weights sum to 0 is skipped and does not count.
+    n_counted : int
+        The rows that counted.
     """
     cdef Run run
     cdef double loss
     prepare(&run, layout, samples, order, parameters.shape[0], sizeof(floating), team)
+    if not update.fits(run.net.n_layers):
+        raise ValueError("There must be penalties for each layer")
     run.rule, run.batch_size = update.rule, batch_size
+    run.first_update = update.rule.n_updates
     run.parameters, run.work = &parameters[0], &work[0]
     if gradient is not None:
         if gradient.shape[0] != run.net.n_parameters:
@@ -722,16 +865,24 @@ def train(
         raise ValueError("The state does not fit the update rule and the parameters")
     if update.n_states:
         run.state = &state[0, 0]
+    if rates is not None:
+        if batch_size < 1 or rates.shape[0] * batch_size < run.batch.n:
+            raise ValueError("There must be a rate for each mini-batch")
+        run.rates = &rates[0] if run.batch.n > 0 else NULL
+    if scores is not None:
+        if scores.shape[0] != run.gate.size or scores.shape[1] != run.net.units[run.net.n_layers]:
+            raise ValueError("There must be scores for each member and output")
+        run.scores = &scores[0, 0]
     try:
         loss = train_together(&run, work.shape[0])
     finally:
         update.rule.n_updates = run.rule.n_updates
-    return loss
+    return loss, run.n_counted
 
 
 def loss_gradient(
-    Layout layout, const floating[::1] parameters, floating[::1] gradient, Samples samples,
-    double alpha, floating[::1] work, Team team=None,
+    Layout layout, Update update, const floating[::1] parameters, floating[::1] gradient,
+    Samples samples, floating[::1] work, Team team=None, floating[:, ::1] X_gradient=None,
 ):
     """gradient (n_parameters,) <- that of the loss over all samples, which is returned.
 
@@ -740,16 +891,18 @@ def loss_gradient(
     Parameters
     ----------
     layout : Layout
+    update : Update
+        Its rule is "gradient".
     parameters : ndarray of shape (n_parameters,)
     gradient : ndarray of shape (n_parameters,)
         OUT.
     samples : Samples
-    alpha : float
-        L2 coefficient.
     work : ndarray of shape (n_elements,)
         See ``workspace_elements``.
     team : Team, default=None
         Threads to share the work; None for the calling one alone.
+    X_gradient : ndarray of shape (n_samples, n_features), default=None
+        OUT, the gradient with respect to X.
 
     Returns
     -------
@@ -759,10 +912,63 @@ def loss_gradient(
     prepare(&run, layout, samples, None, parameters.shape[0], sizeof(floating), team)
     if gradient.shape[0] != run.net.n_parameters:
         raise ValueError("The gradient does not fit the layout")
-    run.rule.name, run.rule.alpha, run.batch_size = GRADIENT, alpha, max(1, run.batch.n)
+    if update.rule.name != GRADIENT or not update.fits(run.net.n_layers):
+        raise ValueError("The rule must be 'gradient', with penalties for each layer")
+    run.rule, run.batch_size = update.rule, max(1, run.batch.n)
     # The rule leaves the parameters as they are.
     run.parameters, run.gradient, run.work = <void *>&parameters[0], &gradient[0], &work[0]
+    if X_gradient is not None and run.batch.n > 0:
+        if X_gradient.shape[0] != run.batch.n or X_gradient.shape[1] != run.net.units[0]:
+            raise ValueError("The gradient of X must have its shape")
+        run.X_gradient = &X_gradient[0, 0]
+        run.X_scale = 1 / total_weight(run.data, run.batch)
     return train_together(&run, work.shape[0])
+
+
+def mean_loss(
+    Layout layout, Samples samples, const Py_ssize_t[::1] order, floating[:, ::1] Z,
+    floating[::1] work,
+):
+    """Mean loss of the samples, without penalty, from the output layer's pre-activations.
+
+    Parameters
+    ----------
+    layout : Layout
+    samples : Samples
+    order : ndarray of shape (n_rows,), intp, or None
+        The samples that Z belongs to, in this order; None for all as they come.
+    Z : ndarray of shape (n_rows, n_outputs)
+        OUT, it becomes the losses' gradient times the weights.
+    work : ndarray of shape (n_rows * (n_outputs + 1),)
+
+    Returns
+    -------
+    loss : float
+    """
+    cdef Run run
+    cdef Py_ssize_t n, k = layout.net.units[layout.net.n_layers]
+    cdef floating *w = NULL
+    prepare(&run, layout, samples, order, layout.net.n_parameters, sizeof(floating), None)
+    n = run.batch.n
+    if n == 0 or Z.shape[0] != n or Z.shape[1] != k or work.shape[0] < n * (k + 1) or (
+        run.data.targets.buf == NULL or run.data.targets.shape[1] != k
+    ):
+        raise ValueError("The samples, Z, the workspace and the layout do not fit together")
+    gather_smoothed_targets(run.net, run.data, run.batch, k, &work[0])
+    if run.data.weights.buf != NULL:
+        w = &work[n * k]
+        gather_weights(run.data, run.batch, w)
+    return output_delta(
+        run.net.output, run.net.loss_parameter, &Z[0, 0], &work[0], w, n, k, NULL
+    ) / total_weight(run.data, run.batch)
+
+
+def apply_link(Layout layout, floating[:, ::1] Z):
+    """Z (n_rows, n_outputs) <- the network's outputs, from the pre-activations Z."""
+    if Z.shape[1] != layout.net.units[layout.net.n_layers]:
+        raise ValueError("Z does not fit the layout")
+    if Z.shape[0] > 0:
+        link(layout.net.output, &Z[0, 0], Z.shape[0], Z.shape[1])
 
 
 def prediction_elements(Layout layout, Samples samples, Py_ssize_t n_rows, Py_ssize_t size=1):

@@ -1,5 +1,6 @@
-"""Sizes and offsets of a network, for the engine."""
-from cymlp._engine.kernels.elements cimport Activation, Output
+"""Sizes, offsets and functions of a network, for the engine."""
+from cymlp._engine.kernels.activations cimport Activation, needs_slope
+from cymlp._engine.kernels.losses cimport Output
 
 
 cdef struct Net:
@@ -12,8 +13,17 @@ cdef struct Net:
     Py_ssize_t *A             # (n_layers + 1,) sum of units[1:l]; A_1 comes first
     Py_ssize_t n_units        # sum of units[1:]
     Py_ssize_t widest         # the largest of units[1:]
-    Activation activation
+    Activation *activation    # (n_layers - 1,) of each hidden layer
+    double *dropout           # (n_layers - 1,) rates of dropout while training
+    bint keeps_slopes         # whether training needs f'(Z) beside f(Z), of any hidden layer
     Output output
+    double loss_parameter     # the quantile, or the limit of Huber's loss
+    double label_smoothing
+
+
+cdef inline bint keeps_slope(const Net *net, Py_ssize_t layer) noexcept nogil:
+    """Whether training needs this hidden layer's f'(Z) beside f(Z)."""
+    return needs_slope(net.activation[layer]) or net.dropout[layer] > 0
 
 
 cdef class Layout:

@@ -1,7 +1,16 @@
 from collections.abc import Sequence
 
 class Layout:
-    def __init__(self, units: Sequence[int], activation: str, output: str) -> None: ...
+    def __init__(
+        self,
+        units: Sequence[int],
+        activation: str | Sequence[str],
+        output: str,
+        *,
+        loss_parameter: float = 0.0,
+        label_smoothing: float = 0.0,
+        dropout: Sequence[float] = (),
+    ) -> None: ...
     @property
     def n_weights(self) -> int: ...
     @property

@@ -2,7 +2,7 @@
 from cython cimport floating
 from libc.stdlib cimport malloc
 
-from cymlp._engine.kernels cimport elements, optimizers
+from cymlp._engine.kernels cimport activations, dropout, losses, optimizers
 from cymlp._engine.kernels.blas cimport blas_gemm as _blas_gemm
 from cymlp._engine.kernels.gemm cimport gemm as _gemm, pack_size, tiled_gemm as _tiled_gemm
 from cymlp._engine.layout cimport Layout
@@ -68,28 +68,48 @@ def blas_gemm(
 
 
 def activate(Layout net, floating[:, ::1] Z):
-    """Z (n, h) <- f(Z), f the hidden activation of ``net``."""
-    elements.activate(net.net.activation, &Z[0, 0], Z.shape[0] * Z.shape[1])
+    """Z (n, h) <- f(Z), f the first hidden activation of ``net``."""
+    activations.activate(net.net.activation[0], &Z[0, 0], Z.shape[0] * Z.shape[1])
 
 
 def multiply_derivative(Layout net, const floating[:, ::1] A, floating[:, ::1] D):
     """D (n, h) <- D * f'(Z), from A = f(Z) (n, h)."""
     if A.shape[0] != D.shape[0] or A.shape[1] != D.shape[1]:
         raise ValueError("A and D must have one shape")
-    elements.multiply_derivative(net.net.activation, &A[0, 0], &D[0, 0], A.shape[0] * A.shape[1])
+    activations.multiply_derivative(
+        net.net.activation[0], &A[0, 0], &D[0, 0], A.shape[0] * A.shape[1]
+    )
 
 
-def link(Layout net, floating[:, ::1] Z):
-    """Z (n, k) <- the outputs of ``net``."""
-    elements.link(net.net.output, &Z[0, 0], Z.shape[0], Z.shape[1])
+def activate_keeping_slope(Layout net, floating[:, ::1] Z, floating[:, ::1] slopes):
+    """Z (n, h) <- f(Z), slopes (n, h) <- f'(Z)."""
+    if Z.shape[0] != slopes.shape[0] or Z.shape[1] != slopes.shape[1]:
+        raise ValueError("Z and the slopes must have one shape")
+    activations.activate_keeping_slope(
+        net.net.activation[0], &Z[0, 0], &slopes[0, 0], Z.shape[0] * Z.shape[1]
+    )
+
+
+def drop_out(
+    floating[:, ::1] A, floating[:, ::1] slopes, double rate, unsigned long long seed,
+    long long n_updates=0, Py_ssize_t layer=0, Py_ssize_t first=0,
+):
+    """A, slopes (n, h) <- 0 or / (1 - rate), for the mini-batch's rows from ``first`` on."""
+    if A.shape[0] != slopes.shape[0] or A.shape[1] != slopes.shape[1]:
+        raise ValueError("A and the slopes must have one shape")
+    dropout.drop_out(
+        &A[0, 0], &slopes[0, 0], A.shape[0], A.shape[1], rate,
+        dropout.layer_key(seed, n_updates, layer), first,
+    )
 
 
 def output_delta(Layout net, floating[:, ::1] Z, const floating[:, ::1] T, const floating[::1] w):
     """Z (n, k) <- w dloss/dZ; return sum_i w_i loss_i, for targets T (n, k), weights w (n,)."""
     if Z.shape[0] != T.shape[0] or Z.shape[1] != T.shape[1] or w.shape[0] != T.shape[0]:
         raise ValueError("The shapes of Z, T and w do not agree")
-    return elements.output_delta(
-        net.net.output, &Z[0, 0], &T[0, 0], &w[0], Z.shape[0], Z.shape[1]
+    return losses.output_delta(
+        net.net.output, net.net.loss_parameter, &Z[0, 0], &T[0, 0], &w[0], Z.shape[0], Z.shape[1],
+        NULL,
     )
 
 
@@ -102,5 +122,6 @@ def apply(
         raise ValueError("The shapes of w, g and the state do not agree")
     update.rule.n_updates += 1
     optimizers.apply(
-        &update.rule, &w[0], &g[0], &state[0, 0] if update.n_states else NULL, size, size, penalty
+        &update.rule, &w[0], &g[0], &state[0, 0] if update.n_states else NULL, size, size,
+        penalty, update.rule.weight_decay,
     )

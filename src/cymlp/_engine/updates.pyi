@@ -5,12 +5,16 @@ class Update:
         rule: str,
         *,
         learning_rate: float,
-        alpha: float,
+        alpha: float | tuple[float, ...],
+        l1: tuple[float, ...] = (),
+        weight_decay: float = 0.0,
+        clip_norm: float = 0.0,
         momentum: float = 0.0,
         beta_1: float = 0.0,
         beta_2: float = 0.0,
         epsilon: float = 0.0,
         n_updates: int = 0,
+        seed: int = 0,
     ) -> None: ...
     @property
     def n_updates(self) -> int: ...

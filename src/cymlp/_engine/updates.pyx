@@ -1,7 +1,12 @@
 """Update: what an update rule needs to know, beside the arrays it works on."""
-from cymlp._engine.kernels.optimizers cimport ADAM, MOMENTUM, NESTEROV, SGD
+from array import array as _array
 
-cdef dict RULES = {"sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM}
+from cymlp._engine.kernels.optimizers cimport ADAM, GRADIENT, MOMENTUM, NESTEROV, SGD
+
+cdef dict RULES = {
+    "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM, "gradient": GRADIENT,
+}
+cdef dict N_STATES = {SGD: 0, MOMENTUM: 1, NESTEROV: 1, ADAM: 2, GRADIENT: 0}
 
 
 cdef class Update:
@@ -9,23 +14,48 @@ cdef class Update:
 
     Parameters
     ----------
-    rule : {"sgd", "momentum", "nesterov", "adam"}
+    rule : {"sgd", "momentum", "nesterov", "adam", "gradient"}
+        The last makes no update: it is for the gradient alone.
     learning_rate : float
-    alpha : float
-        L2 coefficient; the penalty is alpha / 2 |W|^2 over the weight of the mini-batch.
+    alpha : float or tuple of float
+        L2 coefficient, of each layer or of all; the penalty is alpha / 2 |W|^2 over the weight
+        of the mini-batch.
+    l1 : tuple of float
+        L1 coefficients of each layer: the penalty is l1 |W|_1 over the weight of the mini-batch;
+        empty for none. Not part of the gradient, but applied after each update.
+    weight_decay : float
+        Of the weights, decoupled from the gradient.
+    clip_norm : float
+        Length to which a longer gradient, L2 penalty included, is scaled; 0 for none.
     momentum, beta_1, beta_2, epsilon : float
         Those that the rule knows.
     n_updates : int
         Updates done so far, counted on by the engine; Adam's t.
+    seed : int
+        Of dropout.
     """
 
     def __init__(
-        self, rule, *, learning_rate, alpha,
-        momentum=0.0, beta_1=0.0, beta_2=0.0, epsilon=0.0, n_updates=0,
+        self, rule, *, learning_rate, alpha, l1=(), weight_decay=0.0, clip_norm=0.0,
+        momentum=0.0, beta_1=0.0, beta_2=0.0, epsilon=0.0, n_updates=0, seed=0,
     ):
         self.rule.name = RULES[rule]
         self.rule.learning_rate = learning_rate
-        self.rule.alpha = alpha
+        self.rule.weight_decay = weight_decay
+        self.rule.clip_norm = clip_norm
+        self.rule.seed = seed
+        cdef double[::1] coefficients
+        if not isinstance(alpha, tuple):
+            self.rule.alpha = alpha
+        elif any(alpha):
+            self.rule.alpha = max(alpha)
+            self.l2_shares = _array("d", [value / self.rule.alpha for value in alpha])
+            coefficients = self.l2_shares
+            self.rule.l2_shares = &coefficients[0]
+        if any(l1):
+            self.l1 = _array("d", l1)
+            coefficients = self.l1
+            self.rule.l1 = &coefficients[0]
         self.rule.momentum = momentum
         self.rule.beta_1 = beta_1
         self.rule.beta_2 = beta_2
@@ -49,4 +79,10 @@ cdef class Update:
     @property
     def n_states(self):
         """Vectors of the parameters' size that the rule keeps: velocity, or both moments."""
-        return 2 if self.rule.name == ADAM else 0 if self.rule.name == SGD else 1
+        return N_STATES[self.rule.name]
+
+    cdef bint fits(self, Py_ssize_t n_layers):
+        """Whether what it has for each layer is for so many."""
+        return all(
+            values is None or len(values) == n_layers for values in (self.l2_shares, self.l1)
+        )

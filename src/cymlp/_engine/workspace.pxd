@@ -2,10 +2,11 @@
 
 Letters as in ``engine.pyx``. The whole team shares, for R rows of a batch::
 
-    A_1 ... A_L  |  D_1 ... D_{L-1}  |  partial products  |  T  |  w  |  A_0
+    A_1 ... A_L  |  D_1 ... D_{L-1}  |  F_1 ... F_{L-1}  |  partial products  |  T  |  w  |  A_0
 
-The output layer's A_L becomes its D_L in place. Behind that each member has memory of its
-own: for packing matrices, and for the gradient of a block of a W's rows.
+The output layer's A_L becomes its D_L in place; there are slopes F only where A does not tell
+them. Behind that each member has memory of its own: for packing matrices, and for the gradient
+of a block of a W's rows.
 """
 from libc.string cimport memset
 
@@ -15,7 +16,7 @@ from cymlp._engine.samples cimport Data
 
 cdef enum:
     LINE = 16               # elements; regions begin at multiples, so at a cache line
-    REGIONS = 6
+    REGIONS = 7
     BLOCK_ELEMENTS = 8192   # of a block of a W's rows, whose gradient stays in a near cache
     BLOCK_ROWS = 8          # but at least these rows, a tile of a matrix product
     FEW_FEATURES = 32       # a member's own; fewer are not worth a partial product
@@ -24,7 +25,7 @@ cdef enum:
 cdef struct Workspace:
     Py_ssize_t R            # rows of a chunk
     bint by_features        # whether the first product is shared out by features, not by rows
-    Py_ssize_t D, P, T, w, X, own, own_size   # where each region begins; A is the first
+    Py_ssize_t D, F, P, T, w, X, own, own_size   # where each region begins; A is the first
     Py_ssize_t gradient     # where in its own memory a member has the gradient of a block
 
 
@@ -43,7 +44,7 @@ cdef inline Py_ssize_t elements_per_row(
 ) noexcept nogil:
     """Elements of the shared regions for each row of a chunk."""
     return (
-        2 * net.n_units + 1
+        (3 if net.keeps_slopes else 2) * net.n_units + 1
         + (0 if data.sparse else net.units[0])
         + (size * net.units[1] if shares_features(net, data, size) else 0)
     )
@@ -79,7 +80,8 @@ cdef inline Workspace workspace(
     space.R = R
     space.by_features = shares_features(net, data, size)
     space.D = up(R * net.n_units)
-    space.P = space.D + up(R * (net.n_units - k))
+    space.F = space.D + up(R * (net.n_units - k))
+    space.P = space.F + (up(R * (net.n_units - k)) if net.keeps_slopes else 0)
     space.T = space.P + (up(size * R * net.units[1]) if space.by_features else 0)
     space.w = space.T + up(R * k)
     space.X = space.w + up(R)

@@ -5,7 +5,7 @@
 from cython cimport floating
 from libc.math cimport sqrt, sqrtf
 
-from cymlp._engine.kernels.elements cimport add_scaled
+from cymlp._engine.kernels.elements cimport add_scaled, scale
 
 # The last is no update: it leaves the whole gradient behind, penalty included, for L-BFGS.
 cdef enum RuleName:
@@ -14,9 +14,26 @@ cdef enum RuleName:
 
 cdef struct Rule:
     RuleName name
-    double learning_rate, alpha
+    double learning_rate
+    double alpha              # the L2 coefficient, of each layer times its share:
+    const double *l2_shares   # (n_layers,), or NULL where all are 1
+    const double *l1          # (n_layers,) L1 coefficients, or NULL where there are none
+    double weight_decay       # decoupled: of the weights themselves, at each update
+    double clip_norm          # the longest gradient; 0 for any
     double momentum, beta_1, beta_2, epsilon
     long long n_updates
+    unsigned long long seed   # of dropout
+    Py_ssize_t first          # where the mini-batch begins in the order of the samples
+
+
+cdef inline double l2_share(const Rule *rule, Py_ssize_t layer) noexcept nogil:
+    """The layer's L2 coefficient over alpha."""
+    return 1 if rule.l2_shares == NULL else rule.l2_shares[layer]
+
+
+cdef inline double l1_coefficient(const Rule *rule, Py_ssize_t layer) noexcept nogil:
+    """The layer's L1 coefficient."""
+    return 0 if rule.l1 == NULL else rule.l1[layer]
 
 
 cdef inline floating sqrt_(floating x) noexcept nogil:
@@ -89,14 +106,16 @@ cdef inline double step_size(const Rule *rule) noexcept nogil:
 
 cdef inline void apply(
     const Rule *rule, floating *w, floating *g, floating *state, Py_ssize_t n_parameters,
-    Py_ssize_t size, double penalty,
+    Py_ssize_t size, double penalty, double decay,
 ) noexcept nogil:
-    """Update w (size,) by its gradient g (size,).
+    """Update w (size,) by its gradient g (size,), after its decay if it has any.
 
     ``state`` is where w's part begins in (n_states, n_parameters): nothing for plain SGD,
-    the velocity, or Adam's m and v.
+    the velocity, or Adam's m and v. Decay is I. Loshchilov and F. Hutter's, "Decoupled weight
+    decay regularization" (2019): w <- (1 - learning rate * decay) w.
     """
     cdef floating rate = <floating>step_size(rule)
+    scale(w, size, <floating>(1 - rule.learning_rate * decay))
     if rule.name == SGD:
         sgd(w, g, size, rate, <floating>penalty)
     elif rule.name == MOMENTUM:
@@ -110,3 +129,19 @@ cdef inline void apply(
         )
     else:
         add_scaled(g, <floating>penalty, w, size)
+
+
+cdef inline void soft_threshold(floating *w, Py_ssize_t size, floating threshold) noexcept nogil:
+    """w (size,) <- sign(w) max(|w| - threshold, 0): the proximal step of the L1 penalty.
+
+    A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse
+    problems", SIAM J. Imaging Sciences 2, 2009.
+    """
+    cdef Py_ssize_t i
+    for i in range(size):
+        if w[i] > threshold:
+            w[i] -= threshold
+        elif w[i] < -threshold:
+            w[i] += threshold
+        elif w[i] == w[i]:   # which NaN is not
+            w[i] = 0

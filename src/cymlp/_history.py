@@ -1,0 +1,56 @@
+"""What a fit records while it goes on."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def as_arrays(records: list[dict[str, float]]) -> dict[str, NDArray[np.float64]]:
+    """Arrays (n_records,) of each quantity; NaN where a record does not have it."""
+    names = dict.fromkeys(name for record in records for name in record)
+    return {name: np.array([record.get(name, np.nan) for record in records]) for name in names}
+
+
+class TrainingScore:
+    """Accuracy or R^2 on the training rows, told from the forward passes of the updates.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples, n_outputs)
+        Indicators of classes, or numbers.
+    weights : ndarray of shape (n_samples,) or None
+    """
+
+    def __init__(self, targets: NDArray[Any], weights: NDArray[Any] | None) -> None:
+        self._targets = targets
+        self._weights = weights
+        self._rows: list[NDArray[np.intp] | None] = []
+        self.sums = np.empty((0, 0))
+
+    def allocate(self, team_size: int) -> None:
+        """Sums (team_size, n_outputs) for the engine to add to."""
+        self.sums = np.zeros((team_size, self._targets.shape[1]))
+
+    def add_rows(self, rows: NDArray[np.intp] | None) -> None:
+        """Take note that the engine has seen these rows; None for all."""
+        self._rows.append(rows)
+
+    def take(self) -> float:
+        """The score since the last call."""
+        totals = self.sums.sum(axis=0)
+        rows = None if self._rows[0] is None else np.concatenate(self._rows)
+        targets = self._targets if rows is None else self._targets[rows]
+        weights = self._weights if rows is None or self._weights is None else self._weights[rows]
+        self.sums[...] = 0
+        self._rows.clear()
+        if targets.dtype == bool:
+            total = len(targets) if weights is None else weights.sum(dtype=np.float64)
+            return float(totals[0] / total)
+        means = np.average(targets, axis=0, weights=weights)
+        squares = np.average((targets - means) ** 2, axis=0, weights=weights)
+        n = len(targets) if weights is None else weights.sum(dtype=np.float64)
+        # As r2_score has it where the targets are constant.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores = np.where(squares > 0, 1 - totals / (n * squares), totals == 0)
+        return float(scores.mean())
