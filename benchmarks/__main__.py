@@ -4,7 +4,7 @@ import argparse
 import sys
 from types import ModuleType
 
-from benchmarks import kernels, memory, predict, race, report, scaling
+from benchmarks import kernels, memory, options, predict, race, report, scaling
 
 BENCHMARKS: dict[str, ModuleType] = {
     "race": race,
@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "predict": predict,
     "memory": memory,
     "scaling": scaling,
+    "options": options,
 }
 
 

@@ -19,6 +19,7 @@ from benchmarks.timing import Ratio, geometric_mean, interleaved, ratio
 from benchmarks.trainers import TRAINERS, Cymlp, ScikitLearn
 from benchmarks.worker import Worker, WorkerError, workers
 from benchmarks.workloads import SEED, WORKLOADS, Workload, is_present, load, log_loss
+from cymlp._initializers import initializer
 from cymlp._network import Network
 
 DTYPES = ("float32", "float64")
@@ -89,7 +90,10 @@ def _race(
 ) -> Case | None:
     """All that was measured of a workload, or None where it is not valid."""
     network = Network.initialized(
-        workload.units, dtype, workload.activation, np.random.RandomState(SEED)
+        workload.units,
+        dtype,
+        initializer("glorot_uniform", (workload.activation,)),
+        np.random.RandomState(SEED),
     )
     weights = list(zip(network.coefs, network.intercepts, strict=True))
     X, y = (array[:_LOSS_ROWS] for array in load(workload, dtype))

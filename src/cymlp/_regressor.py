@@ -22,25 +22,36 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {"squared_error", "poisson"}, default="squared_error"
-        Half the squared error, or half the Poisson deviance, which takes the exponential as
-        output activation and needs y >= 0.
-    hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of each hidden layer, each at least 1; ``()`` makes a linear model.
-    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
-        Activation of the hidden layers: f(z) = z, 1 / (1 + exp(-z)), tanh(z) or max(0, z).
+    loss : str, default="squared_error"
+        What is minimised: "squared_error" is half the squared error; "poisson" half the Poisson
+        deviance, which takes the exponential as output activation and needs y >= 0;
+        "absolute_error" predicts the median; "huber" is half the squared error up to ``delta``
+        and linear beyond; "quantile" predicts the ``quantile``. Of several outputs the squared
+        error is the mean, as in scikit-learn, all others are the sum.
+    hidden_layer_sizes : int, array-like of int or str, default=(100,)
+        Units of each hidden layer, each at least 1; ``()`` makes a linear model. A string such
+        as "256-128" stands for (256, 128), for searches that cannot draw tuples.
+    activation : str or list of str, default="relu"
+        Activation of the hidden layers, or of each: scikit-learn's "identity", "logistic",
+        "tanh" and "relu" (z, 1 / (1 + exp(-z)), tanh(z) and max(0, z)), or PyTorch's and
+        Keras's "leaky_relu" (0.01 z below 0), "elu" (exp(z) - 1 below 0), "selu" (elu scaled
+        as by Klambauer et al.), "gelu" (z Phi(z), exact), "silu" (z / (1 + exp(-z))), "mish"
+        (z tanh(log(1 + exp(z)))) and "softplus" (log(1 + exp(z))).
     solver : {"lbfgs", "sgd", "adam"}, default="adam"
         "adam" and "sgd" update the weights after each mini-batch, "lbfgs" (SciPy's) after
         each pass over all samples. "lbfgs" often does best on small data.
-    alpha : float, default=0.0001
-        L2 penalty, at least 0: alpha / 2 times the sum of all squared weights, over the
-        number of samples (the sum of their weights) of the batch.
+    alpha : float or list of float, default=0.0001
+        Penalty, at least 0, of all layers of weights or of each: alpha / 2 times the sum of
+        the squared weights, over the number of samples (the sum of their weights) of the
+        batch. See also ``l1_ratio``.
     batch_size : int or "auto", default="auto"
         Samples in a mini-batch, at least 1; "auto" is min(200, n_samples). Not used by
         "lbfgs".
-    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+    learning_rate : {"constant", "invscaling", "adaptive"} or callable, default="constant"
         Schedule of "sgd": constant; learning_rate_init / (t + 1)^power_t after t samples,
-        epoch by epoch; or divided by 5 whenever progress stops, down to 1e-6.
+        epoch by epoch; or divided by 5 whenever progress stops, down to 1e-6. Or, for "sgd" and
+        "adam", a schedule of :mod:`cymlp.schedules` or any function (step, total) -> factor:
+        update number ``step``, from 0, of at most ``total`` takes learning_rate_init * factor.
     learning_rate_init : float, default=0.001
         Learning rate of "sgd" and "adam", above 0.
     power_t : float, default=0.5
@@ -56,7 +67,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Improvement of the loss or of the validation score, at least 0, below which an epoch
         counts as one without progress. For "lbfgs" the gradient's tolerance.
     verbose : bool or int, default=False
-        Whether to print the loss after each epoch.
+        Whether to print the loss, and the validation score if there is one, after each epoch; 2
+        shows them on one bar of tqdm instead, where that is installed.
     warm_start : bool, default=False
         Whether fit goes on from the weights of the previous fit.
     momentum : float, default=0.9
@@ -64,8 +76,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     nesterovs_momentum : bool, default=True
         Whether the momentum of "sgd" is Nesterov's.
     early_stopping : bool, default=False
-        Whether "sgd" and "adam" hold out samples, stop when R^2 no longer
-        improves on them, and keep the weights that were best.
+        Whether "sgd" and "adam" hold out samples, stop when R^2, or what ``scoring``
+        names, no longer improves on them, and keep the weights that were best. With X_val in
+        fit, those samples are watched instead.
     validation_fraction : float, default=0.1
         Share of the samples held out by early_stopping, in [0, 1).
     beta_1, beta_2 : float, default=0.9 and 0.999
@@ -76,6 +89,41 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Epochs without progress that are borne, at least 1; the next one stops the fit.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs", at least 1.
+    quantile : float, default=None
+        Which quantile loss="quantile" is to predict, in [0, 1]; as in HistGradientBoosting.
+    delta : float, default=1.0
+        Size of the residual, above 0, up to which loss="huber" is quadratic; as in Keras.
+    l1_ratio : float or list of float, default=0.0
+        Share of L1 in the penalty, in [0, 1], of all layers of weights or of each, as in
+        scikit-learn's SGDClassifier: alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2). It is
+        applied after each update of "sgd" and "adam" as a soft threshold, which makes weights
+        exactly 0.
+    weight_decay : float, default=0.0
+        Decay of the weights, at least 0, decoupled from the gradient (AdamW): each update of
+        "sgd" and "adam" takes learning rate * weight_decay of them away. As in PyTorch and
+        Keras, but for intercepts, which are left alone.
+    dropout : float or list of float, default=0.0
+        Rate, in [0, 1), at which "sgd" and "adam" leave units out of all hidden layers, or of
+        each, while they train; those kept are divided by 1 - dropout (Keras's Dropout).
+    clip_norm : float, default=None
+        Length, above 0, to which "sgd" and "adam" shorten the gradient of all weights and
+        intercepts, penalty included, where it is longer (Keras's global_clipnorm). None for
+        never.
+    init : str or callable, default="glorot_uniform"
+        Initial weights: "glorot_uniform" is scikit-learn's rule, for intercepts too;
+        "glorot_normal", "he_uniform", "he_normal" and "lecun_normal" are Keras's, with intercepts
+        0. Or a function (fan_in, fan_out, rng) that returns W (fan_in, fan_out) and b (fan_out,),
+        with ``rng`` a RandomState.
+    scoring : str or callable, default=None
+        The score on validation data: None for R^2, "loss" for the negative loss, or what
+        scikit-learn's ``scoring`` may be: the name of a scorer or a function
+        (estimator, X, y) -> float. As in HistGradientBoosting.
+    record_train_score : bool, default=False
+        Whether ``history_`` has the R^2 on the training samples too, told from the forward
+        passes of the updates, dropout included. Not with "lbfgs".
+    record_every : int, default=None
+        Mini-batches, at least 1, between two records in ``history_``; None for one record
+        each epoch. Not with "lbfgs".
     n_jobs : int, default=None
         Threads of `fit` and `predict`. None chooses them by the size of a step, up to the CPUs
         that the process may use; within joblib's workers, up to their share. -1 means all
@@ -89,8 +137,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         The least loss of an epoch; None with early_stopping. Not with "lbfgs".
     loss_curve_ : list of float
         The loss of each epoch. Not with "lbfgs".
+    history_ : dict of ndarray of shape (n_records,)
+        What has been recorded of each epoch, for pandas.DataFrame or pyplot.plot: "loss", "seconds"
+        that it took, "n_updates" so far and the "learning_rate" of the last (not with "lbfgs");
+        with validation data "val_loss", without penalties and dropout, and "val_score"; with
+        record_train_score "train_score". NaN where a quantity was not recorded.
     validation_scores_ : list of float or None
-        R^2 on the held-out samples after each epoch, with early_stopping.
+        R^2, or what ``scoring`` names, on the validation samples after each epoch, with
+        early_stopping.
     best_validation_score_ : float or None
         The best of them.
     t_ : int

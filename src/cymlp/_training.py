@@ -1,4 +1,7 @@
-"""Training by mini-batches: epochs, records, stopping, best weights. One call to the engine each."""
+"""Training by mini-batches: epochs, records, stopping, best weights.
+
+One call to the engine for each epoch, or from one record to the next.
+"""
 
 import warnings
 from collections.abc import Iterator

@@ -82,7 +82,7 @@ cdef inline void activate(Activation f, floating *Z, Py_ssize_t size) noexcept n
     """A = f(Z) in place, Z (size,)."""
     cdef floating leak = <floating>LEAK
     cdef floating scale = <floating>SELU_SCALE, below = <floating>SELU_BELOW
-    cdef floating slope
+    cdef floating _slope
     cdef Py_ssize_t i
     if f == LOGISTIC:
         logistic(Z, size)
@@ -103,16 +103,16 @@ cdef inline void activate(Activation f, floating *Z, Py_ssize_t size) noexcept n
             Z[i] = below * expm1_(Z[i]) if Z[i] < 0 else scale * Z[i]
     elif f == SOFTPLUS:
         for i in range(size):
-            Z[i] = softplus(Z[i], &slope)
+            Z[i] = softplus(Z[i], &_slope)
     elif f == GELU:
         for i in range(size):
-            Z[i] = gelu(Z[i], &slope)
+            Z[i] = gelu(Z[i], &_slope)
     elif f == SILU:
         for i in range(size):
-            Z[i] = silu(Z[i], &slope)
+            Z[i] = silu(Z[i], &_slope)
     elif f == MISH:
         for i in range(size):
-            Z[i] = mish(Z[i], &slope)
+            Z[i] = mish(Z[i], &_slope)
 
 
 cdef inline void multiply_derivative(
@@ -146,7 +146,6 @@ cdef inline void activate_keeping_slope(
     Activation f, floating *Z, floating *slopes, Py_ssize_t size
 ) noexcept nogil:
     """A = f(Z) in place, Z (size,); slopes (size,) <- f'(Z)."""
-    cdef floating slope
     cdef Py_ssize_t i
     if f == SOFTPLUS:
         for i in range(size):

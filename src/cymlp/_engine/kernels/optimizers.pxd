@@ -139,9 +139,7 @@ cdef inline void soft_threshold(floating *w, Py_ssize_t size, floating threshold
     """
     cdef Py_ssize_t i
     for i in range(size):
-        if w[i] > threshold:
-            w[i] -= threshold
-        elif w[i] < -threshold:
-            w[i] += threshold
-        elif w[i] == w[i]:   # which NaN is not
-            w[i] = 0
+        # 0 w lets NaN through.
+        w[i] = w[i] - threshold if w[i] > threshold else (
+            w[i] + threshold if w[i] < -threshold else 0 * w[i]
+        )
