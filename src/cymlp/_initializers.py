@@ -22,7 +22,7 @@ _CUT_DEVIATION = 0.87962566103423978
 
 
 def initializer(init: str | Initializer, activations: tuple[str, ...]) -> Initializer:
-    """The function (fan_in, fan_out, rng) -> (W, b) that ``init`` names, or ``init`` itself.
+    """The function (fan_in, fan_out, rng) -> (W, b) that ``init`` names, or ``init``, checked.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def initializer(init: str | Initializer, activations: tuple[str, ...]) -> Initia
         in scikit-learn.
     """
     if callable(init):
-        return init
+        return lambda fan_in, fan_out, rng: _checked(init(fan_in, fan_out, rng), (fan_in, fan_out))
     if init == "glorot_uniform":
         factor = 2.0 if activations[:1] == ("logistic",) else 6.0
         return lambda fan_in, fan_out, rng: _glorot_uniform(fan_in, fan_out, rng, factor)
@@ -70,10 +70,10 @@ def _cut_normal(
     return numbers * (deviation / _CUT_DEVIATION)
 
 
-def checked(
+def _checked(
     layer: tuple[Any, Any], shape: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """W and b of a layer, as an initializer returned them.
+    """W and b of a layer, as a user's function returned them.
 
     Raises
     ------

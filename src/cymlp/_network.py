@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._initializers import Initializer, checked
+from cymlp._initializers import Initializer
 from cymlp._threads import engine_threads, is_tiny
 
 Activation = str | tuple[str, ...]
@@ -56,7 +56,7 @@ class Network:
         Raises
         ------
         ValueError
-            If a layer has more units than BLAS can count, or what has been drawn does not fit.
+            If a layer has more units than BLAS can count.
         MemoryError
             If the parameters do not fit into memory.
         """
@@ -66,7 +66,7 @@ class Network:
             )
         network = cls(units, aligned_empty(n_parameters(units), dtype))
         for W, b in zip(network.coefs, network.intercepts, strict=True):
-            W[...], b[...] = checked(initialize(*W.shape, random_state), W.shape)
+            W[...], b[...] = initialize(*W.shape, random_state)
         return network
 
     @classmethod

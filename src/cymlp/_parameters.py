@@ -183,13 +183,14 @@ def check_parameter(owner: Any, name: str, allowed: list[Allowed]) -> None:
         Naming the parameter, what is allowed and the value.
     """
     value = getattr(owner, name)
-    if not any(kind.contains(value) for kind in allowed):
-        *others, last = [kind.text for kind in allowed]
-        texts = f"{', '.join(others)} or {last}" if others else last
-        raise InvalidParameterError(
-            f"The {name!r} parameter of {type(owner).__name__} must be {texts}. "
-            f"Got {value!r} instead."
-        )
+    for kind in allowed:
+        if kind.contains(value):
+            return
+    *others, last = [kind.text for kind in allowed]
+    texts = f"{', '.join(others)} or {last}" if others else last
+    raise InvalidParameterError(
+        f"The {name!r} parameter of {type(owner).__name__} must be {texts}. Got {value!r} instead."
+    )
 
 
 def hidden_units(hidden_layer_sizes: Any) -> list[int]:
