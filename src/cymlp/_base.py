@@ -614,9 +614,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             raise ValueError(
                 f"X has {X.shape[1]} features, but coefs_[0] has {network.units[0]} rows."
             )
-        dtype = np.result_type(X.dtype, network.parameters.dtype)
-        network = network.astype(dtype if dtype in FLOATS else np.float64)
         dtype = network.parameters.dtype
+        if X.dtype != dtype:
+            dtype = np.result_type(X.dtype, dtype)
+            network = network.astype(dtype if dtype in FLOATS else np.float64)
+            dtype = network.parameters.dtype
         if issparse(X):
             X = X.tocsr()
         n_samples = X.shape[0]

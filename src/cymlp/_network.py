@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,7 @@ class Network:
         """Whether these are this network's own views, none of them replaced."""
         own = self.coefs + self.intercepts
         given = (*coefs, *intercepts)
-        return len(own) == len(given) and all(a is b for a, b in zip(own, given, strict=True))
+        return len(own) == len(given) and all(map(is_, own, given))
 
     def is_finite(self) -> bool:
         """Whether no parameter is infinite or NaN."""

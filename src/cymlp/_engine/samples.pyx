@@ -1,16 +1,18 @@
 """Samples: holds the buffers of X, targets and weights while the engine reads them."""
 from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_CheckBuffer,
+    PyObject_GetBuffer
 )
 
 
-cdef int acquire(object array, Py_buffer *buffer, str name, int ndim, str formats) except -1:
+cdef int acquire(object array, Py_buffer *buffer, str name, int ndim, bytes formats) except -1:
     """Fill ``buffer`` from ``array``; TypeError unless its ndim and format are as told."""
     cdef int layout = PyBUF_STRIDES if ndim == 2 and name == "X" else PyBUF_C_CONTIGUOUS
     PyObject_GetBuffer(array, buffer, layout | PyBUF_FORMAT)
-    if buffer.ndim != ndim or buffer.format.decode() not in formats:
+    # A format of more than one character is one of another byte order, or no number's.
+    if buffer.ndim != ndim or buffer.format[1] != 0 or buffer.format[0] not in formats:
         raise TypeError(
-            f"{name} must have {ndim} dimensions and a format among {formats!r}, got "
+            f"{name} must have {ndim} dimensions and a format among {formats.decode()!r}, got "
             f"{buffer.ndim} and {buffer.format.decode()!r}"
         )
     return 0
@@ -39,18 +41,18 @@ cdef class Samples:
 
     def __cinit__(self, X, targets=None, weights=None):
         self.data.n_samples, self.data.n_features = X.shape
-        self.data.sparse = not hasattr(X, "__array_interface__")
+        self.data.sparse = not PyObject_CheckBuffer(X)
         if self.data.sparse:
-            acquire(X.data, &self.data.values, "X.data", 1, "fd")
-            acquire(X.indices, &self.data.indices, "X.indices", 1, "ilq")
-            acquire(X.indptr, &self.data.indptr, "X.indptr", 1, "ilq")
+            acquire(X.data, &self.data.values, "X.data", 1, b"fd")
+            acquire(X.indices, &self.data.indices, "X.indices", 1, b"ilq")
+            acquire(X.indptr, &self.data.indptr, "X.indptr", 1, b"ilq")
             if self.data.indices.itemsize != self.data.indptr.itemsize:
                 raise TypeError("X.indices and X.indptr must have one dtype")
         else:
-            acquire(X, &self.data.X, "X", 2, "fd")
-        dtype = (self.data.values if self.data.sparse else self.data.X).format.decode()
+            acquire(X, &self.data.X, "X", 2, b"fd")
+        cdef bytes dtype = (self.data.values if self.data.sparse else self.data.X).format
         if targets is not None:
-            acquire(targets, &self.data.targets, "targets", 2, dtype + "?B")
+            acquire(targets, &self.data.targets, "targets", 2, dtype + b"?B")
             self.data.indicator = self.data.targets.itemsize == 1
         if weights is not None:
             acquire(weights, &self.data.weights, "weights", 1, dtype)

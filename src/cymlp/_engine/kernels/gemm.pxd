@@ -49,11 +49,13 @@ cdef extern from *:
     #define CYMLP_INLINE inline __attribute__((always_inline))
     #define CYMLP_OUT_OF_LINE __attribute__((noinline))
     #define CYMLP_UNROLL _Pragma("GCC unroll 8")
+    #define CYMLP_RESTRICT __restrict__
     #define cymlp_prefetch(address) __builtin_prefetch(address)
     #else
     #define CYMLP_INLINE inline
     #define CYMLP_OUT_OF_LINE
     #define CYMLP_UNROLL
+    #define CYMLP_RESTRICT
     #define cymlp_prefetch(address)
     #endif
 
@@ -100,6 +102,14 @@ cdef extern from *:
         const double *alpha, const double *A, Py_ssize_t row_stride, Py_ssize_t column_stride,
         const double *B, Py_ssize_t ldb, const double *beta, const double *C_in, Py_ssize_t ldc_in,
         double *C, Py_ssize_t ldc,
+    ) noexcept nogil
+    void float_row "cymlp_row_float"(
+        Py_ssize_t n, Py_ssize_t k, float alpha, const float *a, const float *B, Py_ssize_t ldb,
+        float beta, const float *C_in, float *C,
+    ) noexcept nogil
+    void double_row "cymlp_row_double"(
+        Py_ssize_t n, Py_ssize_t k, double alpha, const double *a, const double *B, Py_ssize_t ldb,
+        double beta, const double *C_in, double *C,
     ) noexcept nogil
 
     float float_squared_norm "cymlp_squared_norm_float"(
@@ -228,6 +238,17 @@ cdef inline void outer_product(
                 c[j] = beta * c[j] + x * b[j]
 
 
+cdef inline void row_product(
+    Py_ssize_t n, Py_ssize_t k, floating alpha, const floating *a, const floating *B,
+    Py_ssize_t ldb, floating beta, const floating *C_in, floating *C,
+) noexcept nogil:
+    """C (n,) <- alpha a (k,) B (k, n) + beta C_in: a product of one row's outputs."""
+    if floating is float:
+        float_row(n, k, alpha, a, B, ldb, beta, C_in, C)
+    else:
+        double_row(n, k, alpha, a, B, ldb, beta, C_in, C)
+
+
 cdef inline void tiled_gemm(
     bint transpose_a, bint transpose_b, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k,
     floating alpha, const floating *A, Py_ssize_t lda, const floating *B, Py_ssize_t ldb,
@@ -247,6 +268,9 @@ cdef inline void tiled_gemm(
     cdef Py_ssize_t first, i, j, p = 0, block_n, block_k, rows, vectors, width, columns
     if k == 1 and transpose_a and not transpose_b and C_in == C:
         outer_product(m, n, alpha, A, B, beta, C, ldc)
+        return
+    if m == 1 and not transpose_a and not transpose_b:
+        row_product(n, k, alpha, A, B, ldb, beta, C_in, C)
         return
     while p < max(k, <Py_ssize_t>1):
         block_k = min(<Py_ssize_t>BLOCK_K, k - p)

@@ -147,6 +147,26 @@ static CYMLP_INLINE void NAME(tile_of)(ptrdiff_t rows, ptrdiff_t vectors, PARAME
 #undef DEFINE
 #undef CASE
 
+/* C (n,) <- alpha a (k,) B (k, n) + beta C_in (n,): B is read once, as it lies. */
+static void NAME(row)(
+    ptrdiff_t n, ptrdiff_t k, REAL alpha, const REAL *a, const REAL *B, ptrdiff_t ldb,
+    REAL beta, const REAL *C_in, REAL *CYMLP_RESTRICT C)
+{
+    ptrdiff_t p = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        C[j] = beta != 0 ? beta * C_in[j] : 0;
+    for (; p + 4 <= k; p += 4) {
+        const REAL a0 = alpha * a[p], a1 = alpha * a[p + 1];
+        const REAL a2 = alpha * a[p + 2], a3 = alpha * a[p + 3];
+        const REAL *CYMLP_RESTRICT b = B + p * ldb;
+        for (ptrdiff_t j = 0; j < n; j++)
+            C[j] += (a0 * b[j] + a1 * b[ldb + j]) + (a2 * b[2 * ldb + j] + a3 * b[3 * ldb + j]);
+    }
+    for (; p < k; p++)
+        for (ptrdiff_t j = 0; j < n; j++)
+            C[j] += alpha * a[p] * B[p * ldb + j];
+}
+
 /* packed (k, width) <- the transpose of B (columns, k), by squares of four by four. */
 static void NAME(transpose)(
     const REAL *B, ptrdiff_t ldb, ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, REAL *packed)
