@@ -249,6 +249,24 @@ cdef inline void gather_smoothed_targets(
         )
 
 
+cdef void input_gradient(
+    Run *run, Batch batch, const floating *parameters, const floating *D, floating *pack
+) noexcept nogil:
+    """The batch's rows of dloss/dX (n, d) <- X_scale D_0 W_0^T, as many columns as fit a pack."""
+    cdef const Net *net = run.net
+    cdef Py_ssize_t d = net.units[0], h = net.units[1], start = 0, columns
+    cdef floating *out
+    while start < d:
+        columns = min(net.widest, d - start)
+        out = <floating *>run.X_gradient + batch.first * d + start
+        gemm(
+            False, True, batch.n, columns, h,
+            <floating>run.X_scale, D, h, parameters + start * h, h,
+            <floating>0, out, d, out, d, pack,
+        )
+        start += columns
+
+
 cdef double passes(
     Run *run, const Rule *rule, Py_ssize_t rank, Batch batch, const floating *parameters,
     floating *work,
@@ -290,12 +308,8 @@ cdef double passes(
     )
     backward(net, parameters, own.n, work, space, rows.start, pack)
     if run.X_gradient != NULL:
-        gemm(
-            False, True, own.n, net.units[0], h,
-            <floating>run.X_scale, work + deltas_at(net, space, 0) + rows.start * h, h,
-            parameters, h, <floating>0, <floating *>run.X_gradient + own.first * net.units[0],
-            net.units[0], <floating *>run.X_gradient + own.first * net.units[0], net.units[0],
-            pack,
+        input_gradient(
+            run, own, parameters, work + deltas_at(net, space, 0) + rows.start * h, pack
         )
     return loss
 

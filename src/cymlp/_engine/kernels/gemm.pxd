@@ -111,6 +111,14 @@ cdef extern from *:
         Py_ssize_t n, Py_ssize_t k, double alpha, const double *a, const double *B, Py_ssize_t ldb,
         double beta, const double *C_in, double *C,
     ) noexcept nogil
+    void float_outer "cymlp_outer_float"(
+        Py_ssize_t m, Py_ssize_t n, float alpha, const float *a, const float *b, float beta,
+        float *C, Py_ssize_t ldc,
+    ) noexcept nogil
+    void double_outer "cymlp_outer_double"(
+        Py_ssize_t m, Py_ssize_t n, double alpha, const double *a, const double *b, double beta,
+        double *C, Py_ssize_t ldc,
+    ) noexcept nogil
 
     float float_squared_norm "cymlp_squared_norm_float"(
         const float *x, Py_ssize_t size
@@ -225,17 +233,10 @@ cdef inline void outer_product(
     floating beta, floating *C, Py_ssize_t ldc,
 ) noexcept nogil:
     """C (m, n) <- alpha a (m,) b (n,)^T + beta C: a product of one row's gradient."""
-    cdef floating x
-    cdef floating *c
-    cdef Py_ssize_t i, j
-    for i in range(m):
-        c, x = C + i * ldc, alpha * a[i]
-        if beta == 0:
-            for j in range(n):
-                c[j] = x * b[j]
-        else:
-            for j in range(n):
-                c[j] = beta * c[j] + x * b[j]
+    if floating is float:
+        float_outer(m, n, alpha, a, b, beta, C, ldc)
+    else:
+        double_outer(m, n, alpha, a, b, beta, C, ldc)
 
 
 cdef inline void row_product(

@@ -167,6 +167,40 @@ static void NAME(row)(
             C[j] += alpha * a[p] * B[p * ldb + j];
 }
 
+/* C (m, n) <- alpha a (m,) b (n,)^T + beta C. With a number of columns that a compiler knows to
+   be a few whole vectors, b stays in registers. */
+static CYMLP_INLINE void NAME(outer_rows)(
+    const ptrdiff_t n, ptrdiff_t m, REAL alpha, const REAL *a, const REAL *CYMLP_RESTRICT b,
+    REAL beta, REAL *CYMLP_RESTRICT C, ptrdiff_t ldc)
+{
+    for (ptrdiff_t i = 0; i < m; i++) {
+        const REAL x = alpha * a[i];
+        REAL *CYMLP_RESTRICT c = C + i * ldc;
+        if (beta != 0)
+            for (ptrdiff_t j = 0; j < n; j++)
+                c[j] = beta * c[j] + x * b[j];
+        else
+            for (ptrdiff_t j = 0; j < n; j++)
+                c[j] = x * b[j];
+    }
+}
+
+static void NAME(outer)(
+    ptrdiff_t m, ptrdiff_t n, REAL alpha, const REAL *a, const REAL *b, REAL beta, REAL *C,
+    ptrdiff_t ldc)
+{
+#define ROWS_OF(columns) NAME(outer_rows)(columns, m, alpha, a, b, beta, C, ldc)
+    if (n == LANES)
+        ROWS_OF(LANES);
+    else if (n == 2 * LANES)
+        ROWS_OF(2 * LANES);
+    else if (n == 4 * LANES)
+        ROWS_OF(4 * LANES);
+    else
+        ROWS_OF(n);
+#undef ROWS_OF
+}
+
 /* packed (k, width) <- the transpose of B (columns, k), by squares of four by four. */
 static void NAME(transpose)(
     const REAL *B, ptrdiff_t ldb, ptrdiff_t k, ptrdiff_t columns, ptrdiff_t width, REAL *packed)
