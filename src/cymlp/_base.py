@@ -22,13 +22,19 @@ from cymlp._data import (
     is_ready,
     is_ready_and_finite,
 )
+from cymlp._gradient import loss_and_gradients
 from cymlp._history import as_arrays
 from cymlp._initializers import Initializer, initializer
 from cymlp._lbfgs import LbfgsTraining
-from cymlp._network import Activation, Network, NotFiniteError, aligned_empty
+from cymlp._network import Activation, Network, NotFiniteError
 from cymlp._optimizers import SGD, Adam, Optimizer
-from cymlp._parameters import check_parameters, check_solver, hidden_units, per_layer
-from cymlp._threads import engine_threads
+from cymlp._parameters import (
+    InvalidTrainingError,
+    check_parameters,
+    check_solver,
+    hidden_units,
+    per_layer,
+)
 from cymlp._training import StochasticTraining, split_for_validation
 from cymlp._validation import HeldOut, Validation
 
@@ -269,15 +275,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         except BaseException:  # Ctrl-C too
             before.restore()
             raise
-        training.run(task)
-        if not network.is_finite():
+        try:
+            training.run(task)
+            if not network.is_finite():
+                raise InvalidTrainingError(
+                    "Solver produced non-finite parameter weights. The input data may contain "
+                    "large values and need to be preprocessed."
+                )
+        except InvalidTrainingError:
             before.restore()
             if incremental:  # the optimizer of before went on, and is as lost as the weights
                 self.__dict__.pop("_optimizer", None)
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed."
-            )
+            raise
         return self
 
     def _problem(
@@ -548,32 +557,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         weights = self._with_class_weights(
             self._decoded(problem.targets), problem.weights, problem.X.dtype, incremental=False
         )
-        samples = _engine.Samples(problem.X, problem.targets, weights)
-        layout = self._training_layout(network)
-        update = _engine.Update("gradient", learning_rate=0.0, alpha=0.0)
-        dtype, n_samples = network.parameters.dtype, problem.n_samples
-        gradient = Network(network.units, aligned_empty(network.parameters.size, dtype))
-        X_grad = np.empty(problem.X.shape, dtype)
-        with engine_threads(self.n_jobs, n_samples, layout.n_weights, 1) as team:
-            n_elements, _ = _engine.workspace_elements(layout, samples, n_samples, team.size)
-            loss = _engine.loss_gradient(
-                layout,
-                update,
-                network.parameters,
-                gradient.parameters,
-                samples,
-                aligned_empty(n_elements, dtype),
-                team,
-                X_grad,
-            )
-        if getattr(self, "loss", None) == "squared_error":
-            loss *= self.n_outputs_
-        total = n_samples if weights is None else weights.sum(dtype=np.float64)
-        l2, l1 = self._coefficients(len(network.coefs))
-        for W, G, square, size in zip(network.coefs, gradient.coefs, l2, l1, strict=True):
-            loss += (0.5 * square * np.vdot(W, W) + size * np.abs(W).sum()) / total
-            G += (square * W + size * np.sign(W)) / total
-        return float(loss), list(gradient.coefs), list(gradient.intercepts), X_grad
+        return loss_and_gradients(
+            network,
+            self._training_layout(network),
+            _engine.Samples(problem.X, problem.targets, weights),
+            weights,
+            self._coefficients(len(network.coefs)),
+            # Of several outputs the engine reports the mean.
+            self.n_outputs_ if getattr(self, "loss", None) == "squared_error" else 1,
+            self.n_jobs,
+        )
 
     # Predicting.
 

@@ -15,6 +15,10 @@ class InvalidParameterError(ValueError, TypeError):
     """A parameter's type or value is not allowed; a ValueError and a TypeError in one."""
 
 
+class InvalidTrainingError(ValueError):
+    """A fit cannot go on, and is undone: it diverged, or its schedule gave no valid rate."""
+
+
 @dataclass(frozen=True)
 class Allowed:
     """One kind of value that a parameter may have, and how a message calls it."""

@@ -10,14 +10,14 @@ class Progress:
     Parameters
     ----------
     verbose : bool or int
-        0 for nothing, 1 for scikit-learn's lines, 2 or more for a bar of tqdm, if that is
-        installed.
+        0 for nothing, 2 for a bar of tqdm if that is installed, anything else for scikit-learn's
+        lines.
     n_epochs : int
     """
 
     def __init__(self, verbose: int, n_epochs: int) -> None:
         self._prints = bool(verbose)
-        self._bar = _bar(n_epochs) if verbose >= 2 else None
+        self._bar = _bar(n_epochs) if verbose == 2 else None
 
     def __enter__(self) -> Self:
         return self

@@ -34,6 +34,7 @@ from cymlp._parameters import (
     _BOOLEAN,
     _NONE,
     Allowed,
+    InvalidTrainingError,
     _choice,
     _interval,
     check_parameter,
@@ -443,7 +444,7 @@ def _factors(
 
     Raises
     ------
-    ValueError
+    InvalidTrainingError
         If a factor is not a finite number, at least 0.
     """
     if isinstance(schedule, Schedule):
@@ -455,7 +456,7 @@ def _factors(
     good = np.isfinite(factors) & (factors >= 0.0)
     if not good.all():
         worst = int(np.argmin(good))
-        raise ValueError(
+        raise InvalidTrainingError(
             f"A schedule of the learning rate must give a finite number, at least 0. "
             f"{schedule!r} gave {values[worst]!r} at step {first + worst} of {total}."
         )

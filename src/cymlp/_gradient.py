@@ -1,0 +1,65 @@
+"""The loss of a network and its gradient, with respect to parameters and inputs."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cymlp import _engine
+from cymlp._network import Network, aligned_empty
+from cymlp._threads import engine_threads
+
+
+def loss_and_gradients(
+    network: Network,
+    layout: Any,
+    samples: Any,
+    weights: NDArray[Any] | None,
+    coefficients: tuple[tuple[float, ...], tuple[float, ...]],
+    factor: float,
+    n_jobs: int | None,
+) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]], NDArray[Any]]:
+    """The mean loss plus the penalties over the sum of the weights, and its gradients.
+
+    Parameters
+    ----------
+    network : Network
+    layout : Layout
+        The network's, with the loss.
+    samples : Samples
+    weights : ndarray of shape (n_samples,) or None
+        Those of the samples.
+    coefficients : tuple of two tuples of float
+        The L2 and the L1 coefficients of each layer.
+    factor : float
+        By which the loss that the engine reports falls short of the one that it differentiates.
+    n_jobs : int or None
+
+    Returns
+    -------
+    loss : float
+    coef_grads, intercept_grads : list of ndarray
+        Of the shapes of the network's.
+    X_grad : ndarray of shape (n_samples, n_features)
+    """
+    dtype = network.parameters.dtype
+    gradient = Network(network.units, aligned_empty(network.parameters.size, dtype))
+    X_grad = np.empty((samples.n_samples, samples.n_features), dtype)
+    update = _engine.Update("gradient", learning_rate=0.0, alpha=0.0)
+    with engine_threads(n_jobs, samples.n_samples, layout.n_weights, 1) as team:
+        n_elements, _ = _engine.workspace_elements(layout, samples, samples.n_samples, team.size)
+        loss = factor * _engine.loss_gradient(
+            layout,
+            update,
+            network.parameters,
+            gradient.parameters,
+            samples,
+            aligned_empty(n_elements, dtype),
+            team,
+            X_grad,
+        )
+    total = samples.n_samples if weights is None else weights.sum(dtype=np.float64)
+    for W, G, l2, l1 in zip(network.coefs, gradient.coefs, *coefficients, strict=True):
+        loss += float(0.5 * l2 * np.vdot(W, W) + l1 * np.abs(W).sum()) / total
+        G += (l2 * W + l1 * np.sign(W)) / total
+    return float(loss), list(gradient.coefs), list(gradient.intercepts), X_grad
