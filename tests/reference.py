@@ -7,7 +7,21 @@ engine but its conventions.
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import expit, huber, ndtr
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _normal_density(z):
+    return np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def _mish_slope(z):
+    t = np.tanh(np.logaddexp(0, z))
+    return t + z * (1 - t**2) * expit(z)
+
+
+# f and f' of each.
 ACTIVATIONS = {
     "identity": (lambda z: z, lambda z: np.ones_like(z)),
     "logistic": (
@@ -16,7 +30,22 @@ ACTIVATIONS = {
     ),
     "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(z.dtype)),
+    "leaky_relu": (lambda z: np.where(z < 0, 0.01 * z, z), lambda z: np.where(z < 0, 0.01, 1.0)),
+    "elu": (
+        lambda z: np.maximum(z, 0) + np.expm1(np.minimum(z, 0)),
+        lambda z: np.exp(np.minimum(z, 0)),
+    ),
+    "selu": (
+        lambda z: SELU_SCALE * (np.maximum(z, 0) + SELU_ALPHA * np.expm1(np.minimum(z, 0))),
+        lambda z: SELU_SCALE * np.where(z < 0, SELU_ALPHA * np.exp(np.minimum(z, 0)), 1.0),
+    ),
+    "gelu": (lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _normal_density(z)),
+    "silu": (lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))),
+    "mish": (lambda z: z * np.tanh(np.logaddexp(0, z)), _mish_slope),
+    "softplus": (lambda z: np.logaddexp(0, z), expit),
 }
+# Those of which f' cannot be told from f.
+KEEPING_SLOPE = ("gelu", "silu", "mish", "softplus")
 
 
 def softmax(z):
@@ -29,7 +58,12 @@ LINKS = {
     "exp": np.exp,
     "logistic": ACTIVATIONS["logistic"][0],
     "softmax": softmax,
+    "absolute_error": lambda z: z,
+    "huber": lambda z: z,
+    "quantile": lambda z: z,
 }
+# Where Huber's loss changes its form, and the quantile.
+LOSS_PARAMETERS = {"huber": 0.7, "quantile": 0.3}
 
 
 def _t_log_t(t):
@@ -43,14 +77,37 @@ LOSSES = {
     "exp": lambda p, t: (_t_log_t(t) - t * np.log(p) - t + p).sum(axis=1),
     "logistic": lambda p, t: -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum(axis=1),
     "softmax": lambda p, t: -(t * np.log(p)).sum(axis=1),
+    "absolute_error": lambda p, t: np.abs(p - t).sum(axis=1),
+    "huber": lambda p, t: huber(LOSS_PARAMETERS["huber"], p - t).sum(axis=1),
+    "quantile": lambda p, t: np.maximum(
+        LOSS_PARAMETERS["quantile"] * (t - p), (1 - LOSS_PARAMETERS["quantile"]) * (p - t)
+    ).sum(axis=1),
 }
 
 
+def delta(output, p, t):
+    """The loss' gradient with respect to the output layer's pre-activations."""
+    if output == "absolute_error":
+        return np.sign(p - t)
+    if output == "huber":
+        return np.clip(p - t, -LOSS_PARAMETERS["huber"], LOSS_PARAMETERS["huber"])
+    if output == "quantile":
+        return (p > t) - LOSS_PARAMETERS["quantile"]
+    return p - t
+
+
 class ReferenceNetwork:
-    """Weights and intercepts as lists of arrays, with the textbook's formulas over them."""
+    """Weights and intercepts as lists of arrays, with the textbook's formulas over them.
+
+    ``activation`` is that of all hidden layers, or a sequence of those of each. The penalties
+    ``alpha`` and ``l1`` are one number, or one for each layer. ``masks``, of each hidden layer,
+    are what dropout multiplies its outputs with.
+    """
 
     def __init__(self, units, activation, output, rng, scale=0.5):
-        self.activation, self.output = activation, output
+        n_hidden = len(units) - 2
+        self.activations = [activation] * n_hidden if isinstance(activation, str) else activation
+        self.output = output
         pairs = list(pairwise(units))
         self.W = [scale * rng.standard_normal(pair) for pair in pairs]
         self.b = [scale * rng.standard_normal(h) for _, h in pairs]
@@ -67,32 +124,38 @@ class ReferenceNetwork:
                 arrays[i] = vector[start : start + array.size].reshape(array.shape).copy()
                 start += array.size
 
-    def forward(self, X):
+    def forward(self, X, masks=None):
         """Pre-activations and outputs of every layer."""
-        f = ACTIVATIONS[self.activation][0]
         pre, post = [], [X]
         for i, (W, b) in enumerate(zip(self.W, self.b, strict=True)):
             pre.append(post[-1] @ W + b)
-            post.append(LINKS[self.output](pre[-1]) if i + 1 == len(self.W) else f(pre[-1]))
+            if i + 1 == len(self.W):
+                post.append(LINKS[self.output](pre[-1]))
+            else:
+                A = ACTIVATIONS[self.activations[i]][0](pre[-1])
+                post.append(A if masks is None else A * masks[i])
         return pre, post
 
-    def loss(self, X, T, w, alpha):
-        """Mean loss with its penalty; the squared error summed over the outputs."""
-        losses = LOSSES[self.output](self.forward(X)[1][-1], T)
-        penalty = 0.5 * alpha * sum((W**2).sum() for W in self.W)
-        return (w @ losses + penalty) / w.sum()
+    def loss(self, X, T, w, alpha, l1=0.0, masks=None):
+        """Mean loss with its penalties; the squared error summed over the outputs."""
+        losses = LOSSES[self.output](self.forward(X, masks)[1][-1], T)
+        squares = 0.5 * np.array([(W**2).sum() for W in self.W])
+        sizes = np.array([np.abs(W).sum() for W in self.W])
+        return (w @ losses + (alpha * squares).sum() + (l1 * sizes).sum()) / w.sum()
 
-    def gradient(self, X, T, w, alpha):
-        """The gradient of the loss by backpropagation, flat."""
-        df = ACTIVATIONS[self.activation][1]
-        pre, post = self.forward(X)
-        D = w[:, None] * (post[-1] - T)
+    def gradient(self, X, T, w, alpha, masks=None):
+        """The gradient of the loss, the L1 penalty left out, by backpropagation; flat."""
+        alphas = np.broadcast_to(alpha, len(self.W))
+        pre, post = self.forward(X, masks)
+        D = w[:, None] * delta(self.output, post[-1], T)
         dW, db = [], []
         for i in reversed(range(len(self.W))):
-            dW.insert(0, (post[i].T @ D + alpha * self.W[i]) / w.sum())
+            dW.insert(0, (post[i].T @ D + alphas[i] * self.W[i]) / w.sum())
             db.insert(0, D.sum(axis=0) / w.sum())
             if i > 0:
-                D = (D @ self.W[i].T) * df(pre[i - 1])
+                D = (D @ self.W[i].T) * ACTIVATIONS[self.activations[i - 1]][1](pre[i - 1])
+                if masks is not None:
+                    D = D * masks[i - 1]
         return np.concatenate([a.ravel() for a in dW + db])
 
 

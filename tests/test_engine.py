@@ -9,23 +9,43 @@ from scipy.sparse import csr_array, csr_matrix
 
 from cymlp import _engine
 from cymlp._threads import engine_threads
-from reference import ACTIVATIONS, LINKS, ReferenceNetwork, ReferenceUpdate, targets_for
+from reference import (
+    ACTIVATIONS,
+    LINKS,
+    LOSS_PARAMETERS,
+    LOSSES,
+    ReferenceNetwork,
+    ReferenceUpdate,
+    targets_for,
+)
 
 DTYPES = [np.float32, np.float64]
 HIDDEN = [(), (5,), (4, 6), (5, 3, 4)]
+MIXED = ["gelu", "relu", "mish"]  # with and without slopes that are kept
 
 
 class Case:
-    """A small problem: a reference network with samples, targets and weights."""
+    """A small problem: a reference network with samples, targets and weights.
 
-    def __init__(self, hidden=(5,), activation="tanh", output="softmax", n=23, k=3, seed=0, d=7):
+    ``settings`` are the layout's: dropout, label_smoothing.
+    """
+
+    def __init__(
+        self, hidden=(5,), activation="tanh", output="softmax", n=23, k=3, seed=0, d=7, **settings
+    ):
         rng = np.random.default_rng(seed)
         self.units = (d, *hidden, k)
         self.reference = ReferenceNetwork(self.units, activation, output, rng)
         self.X = rng.standard_normal((n, d)) * (rng.random((n, d)) < 0.6)
         self.T = targets_for(output, n, k, rng)
         self.w = rng.uniform(0.1, 2, n)
-        self.layout = _engine.Layout(self.units, activation, output)
+        self.layout = _engine.Layout(
+            self.units,
+            activation,
+            output,
+            loss_parameter=LOSS_PARAMETERS.get(output, 0.0),
+            **settings,
+        )
 
     def samples(self, X=None, dtype=np.float64, weighted=True):
         X = self.X.astype(dtype) if X is None else X
@@ -44,14 +64,34 @@ class Case:
         )
         return loss, gradient
 
+    def X_gradient(self, samples, dtype=np.float64, work=None, size=1):
+        """dloss/dX; memory beyond the workspace must stay as it is."""
+        parameters = self.reference.flat.astype(dtype)
+        out = np.full(self.X.shape, np.nan, dtype=dtype)
+        update = _engine.Update("gradient", learning_rate=0.0, alpha=0.0)
+        n_elements, _ = _engine.workspace_elements(self.layout, samples, len(self.X), size)
+        memory = np.full(n_elements + 150_000, 7, dtype=dtype)
+        with engine_threads(size, 1, 1, 1) as team:
+            _engine.loss_gradient(
+                self.layout, update, parameters, np.empty_like(parameters), samples,
+                memory[:n_elements] if work is None else work, team, out,
+            )  # fmt: skip
+        assert_array_equal(memory[n_elements:], 7)
+        return out
+
     def train(
-        self, update, samples, batch_size, *, order=None, dtype=np.float64, in_place=False, size=1
-    ):
-        """Parameters after one run, the loss it returned and the state it left."""
+        self, update, samples, batch_size, *, order=None, dtype=np.float64, in_place=False, size=1,
+        room=None,
+    ):  # fmt: skip
+        """Parameters after one run, the loss it returned and the state it left.
+
+        ``room`` is for how many rows the workspace is, if not for a mini-batch's.
+        """
         parameters = self.reference.flat.astype(dtype)
         gradient = None if in_place else np.full_like(parameters, np.nan)
         state = np.zeros((update.n_states, parameters.size), dtype=dtype)
-        n_elements, _ = _engine.workspace_elements(self.layout, samples, batch_size, size)
+        n_rows = batch_size if room is None else room
+        n_elements, _ = _engine.workspace_elements(self.layout, samples, n_rows, size)
         with engine_threads(size, 1, 1, 1) as team:
             loss, _ = _engine.train(
                 self.layout, update, parameters, gradient, state, samples, order, batch_size,
@@ -106,6 +146,24 @@ def test_loss_and_gradient_against_reference(hidden, activation, output, weighte
         assert_allclose(loss, case.reference.loss(case.X, case.T, w, 0.3), rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("rule", ["sgd", "adam"])
+@pytest.mark.parametrize("activation", [[MIXED[i - j] for i in range(3)] for j in range(3)])
+def test_activations_of_each_layer(activation, rule, size):
+    """Forward pass and training, where some layers keep their slopes and some do not."""
+    case = Case((5, 3, 4), activation, d=70)
+    assert_allclose(
+        case.outputs(case.samples(), 23), case.reference.forward(case.X)[1][-1], rtol=1e-12
+    )
+    settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6} if rule == "adam" else {}
+    update = _engine.Update(rule, learning_rate=0.1, alpha=0.2, **settings)
+    parameters, loss, _ = case.train(update, case.samples(), 6, in_place=True, size=size)
+    batches = [np.arange(23)[start : start + 6] for start in range(0, 23, 6)]
+    expected, expected_loss = reference_training(case, rule, batches, 0.2, 0.1, **settings)
+    assert_allclose(parameters, expected, rtol=1e-9, atol=1e-11)
+    assert_allclose(loss, expected_loss, rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("linked", [False, True])
 @pytest.mark.parametrize("output", LINKS)
@@ -117,6 +175,47 @@ def test_predict(hidden, output, linked, dtype):
     assert_allclose(
         out, post[-1] if linked else pre[-1], rtol=1e-4 if dtype == np.float32 else 1e-12
     )
+
+
+def reference_X_gradient(case):
+    """By central differences; the rows' losses do not depend on each other."""
+    gradient, step, w = np.empty_like(case.X), 1e-6, case.w
+    for j in range(case.X.shape[1]):
+        ends = []
+        for sign in (1, -1):
+            X = case.X.copy()
+            X[:, j] += sign * step
+            ends.append(w * LOSSES[case.reference.output](case.reference.forward(X)[1][-1], case.T))
+        gradient[:, j] = (ends[0] - ends[1]) / (2 * step * w.sum())
+    return gradient
+
+
+@pytest.mark.parametrize("output", LINKS)
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("size, d", [(1, 7), (2, 7), (2, 70)])
+@pytest.mark.parametrize("hidden", HIDDEN, ids=len)
+def test_gradient_of_X(hidden, size, d, sparse, output):
+    """Through each loss, by rows and by features, and in chunks of a few rows."""
+    case = Case(hidden, "gelu", output, d=d)
+    samples = case.samples(csr_array(case.X) if sparse else None)
+    expected = reference_X_gradient(case)
+    assert_allclose(case.X_gradient(samples, size=size), expected, rtol=1e-6, atol=1e-8)
+    n_elements, _ = _engine.workspace_elements(case.layout, samples, 4, size)
+    result = case.X_gradient(samples, work=np.empty(n_elements), size=size)
+    assert_allclose(result, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradient_of_X_with_more_features_than_units(dtype, size):
+    """The product W_0 D^T has more columns than any other: it needs the most packed memory."""
+    case = Case((256,), "tanh", "identity", d=784)
+    result = case.X_gradient(case.samples(dtype=dtype), dtype, size=size)
+    (W, V), A = case.reference.W, case.reference.forward(case.X)[1]
+    D = case.w[:, None] * (A[2] - case.T) / case.w.sum()
+    expected = (D @ V.T * (1 - A[1] ** 2)) @ W.T
+    rtol = 1e-3 if dtype == np.float32 else 1e-9
+    assert_allclose(result, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
 
 def reference_training(case, rule, batches, alpha, rate, weighted=True, **settings):

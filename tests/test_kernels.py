@@ -3,18 +3,29 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import expit
+from scipy.special import expit, ndtr
 from scipy.special import softmax as scipy_softmax
 
 from cymlp._engine import Layout, Update, apply_link, probe
-from reference import ACTIVATIONS, LINKS, LOSSES, ReferenceUpdate, targets_for
+from reference import (
+    ACTIVATIONS,
+    KEEPING_SLOPE,
+    LINKS,
+    LOSS_PARAMETERS,
+    LOSSES,
+    SELU_ALPHA,
+    SELU_SCALE,
+    ReferenceUpdate,
+    delta,
+    targets_for,
+)
 
 DTYPES = [np.float32, np.float64]
 RTOL = {np.float32: 1e-5, np.float64: 1e-13}
 
 
 def layout(activation="relu", output="identity"):
-    return Layout((1, 1, 1), activation, output)
+    return Layout((1, 1, 1), activation, output, loss_parameter=LOSS_PARAMETERS.get(output, 0.0))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -82,25 +93,62 @@ def test_activation_and_derivative(dtype, activation, shape):
     rng = np.random.default_rng(0)
     Z = (3 * rng.standard_normal(shape)).astype(dtype)
     D = rng.standard_normal(shape).astype(dtype)
-    A = Z.copy()
+    slope = df(Z.astype(np.float64))
+    A, A_too, slopes = Z.copy(), Z.copy(), np.full_like(Z, np.nan)
     probe.activate(layout(activation), A)
     assert_allclose(A, f(Z.astype(np.float64)), rtol=RTOL[dtype], atol=RTOL[dtype])
-    expected = D * df(Z.astype(np.float64))
-    probe.multiply_derivative(layout(activation), A, D)
-    assert_allclose(D, expected, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
+    probe.activate_keeping_slope(layout(activation), A_too, slopes)
+    assert_array_equal(A_too, A)
+    assert_allclose(slopes, slope, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
+    if activation not in KEEPING_SLOPE:
+        expected = D * slope
+        probe.multiply_derivative(layout(activation), A, D)
+        assert_allclose(D, expected, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
+
+
+# At -1e30, -1e4, 0, 1e4, 1e30 and NaN; those beyond 0 go on as z does.
+ENDS = {
+    "logistic": ([0, 0, 0.5, 1, 1, np.nan], [0, 0, 0.25, 0, 0, np.nan]),
+    "tanh": ([-1, -1, 0, 1, 1, np.nan], [0, 0, 1, 0, 0, np.nan]),
+    "relu": ([0, 0, 0, 1e4, 1e30, np.nan], [0, 0, 0, 1, 1, 1]),
+    "leaky_relu": ([-1e28, -1e2, 0, 1e4, 1e30, np.nan], [0.01, 0.01, 1, 1, 1, 1]),
+    "elu": ([-1, -1, 0, 1e4, 1e30, np.nan], [0, 0, 1, 1, 1, 1]),
+    "selu": (
+        [-SELU_SCALE * SELU_ALPHA, -SELU_SCALE * SELU_ALPHA, 0, SELU_SCALE * 1e4,
+         SELU_SCALE * 1e30, np.nan],
+        [0, 0, SELU_SCALE, SELU_SCALE, SELU_SCALE, SELU_SCALE],
+    ),
+    "gelu": ([0, 0, 0, 1e4, 1e30, np.nan], [0, 0, 0.5, 1, 1, np.nan]),
+    "silu": ([0, 0, 0, 1e4, 1e30, np.nan], [0, 0, 0.5, 1, 1, np.nan]),
+    "mish": ([0, 0, 0, 1e4, 1e30, np.nan], [0, 0, 0.6, 1, 1, np.nan]),
+    "softplus": ([0, 0, np.log(2), 1e4, 1e30, np.nan], [0, 0, 0.5, 1, 1, np.nan]),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", ["logistic", "tanh", "relu"])
+@pytest.mark.parametrize("activation", ENDS)
 def test_activation_at_the_ends(dtype, activation):
-    Z = np.array([[-np.inf, -1e30, -1e4, 0.0, 1e4, 1e30, np.inf, np.nan]], dtype=dtype)
-    ends = {
-        "logistic": [0, 0, 0, 0.5, 1, 1, 1, np.nan],
-        "tanh": [-1, -1, -1, 0, 1, 1, 1, np.nan],
-        "relu": [0, 0, 0, 0, dtype(1e4), dtype(1e30), np.inf, np.nan],
-    }
+    """Nothing overflows, and NaN is not hidden: it shows in the outputs, be it not in the slope."""
+    outputs, slopes = (np.array(values) for values in ENDS[activation])
+    Z = np.array([[-1e30, -1e4, 0.0, 1e4, 1e30, np.nan]], dtype=dtype)
+    F, A = np.full_like(Z, np.nan), Z.copy()
+    probe.activate(layout(activation), A)
+    probe.activate_keeping_slope(layout(activation), Z, F)
+    epsilon = np.finfo(dtype).eps
+    for result in (A, Z):
+        assert_allclose(result[0], outputs, rtol=4 * epsilon)
+    assert_allclose(F[0], slopes, rtol=4 * epsilon, atol=2 * epsilon)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "activation, ends",
+    [("logistic", [0, 1]), ("tanh", [-1, 1]), ("relu", [0, np.inf]), ("elu", [-1, np.inf])],
+)
+def test_activation_at_infinity(dtype, activation, ends):
+    Z = np.array([[-np.inf, np.inf]], dtype=dtype)
     probe.activate(layout(activation), Z)
-    assert_array_equal(Z[0], np.array(ends[activation], dtype=dtype))
+    assert_array_equal(Z[0], ends)
 
 
 def ulps(result, exact):
@@ -131,6 +179,44 @@ def test_tanh_to_the_last_places(dtype, longer):
     assert ulps(result[0], np.tanh(x.astype(longer))).max() < 3
 
 
+def dense(low, high):
+    """Numbers from low to high, and small ones of either sign that lie between them."""
+    small = np.logspace(-30, 0, 10_000)
+    x = np.concatenate([np.linspace(low, high, 400_001), small, -small])
+    return x[(x >= low) & (x <= high)]
+
+
+# What elu returns for z < 0 is expm1; what softplus returns there, log1p of what exp returns.
+@pytest.mark.parametrize("dtype, longer", [(np.float32, np.float64), (np.float64, np.longdouble)])
+@pytest.mark.parametrize(
+    "activation, exact, ends",
+    [
+        ("elu", np.expm1, (-60, 0)),
+        ("softplus", lambda x: np.log1p(np.exp(x)), (-80, 0)),
+        ("softplus", lambda x: x + np.log1p(np.exp(-x)), (0, 80)),
+    ],
+)
+def test_expm1_and_log1p_to_the_last_places(activation, exact, ends, dtype, longer):
+    x = dense(*ends).astype(dtype)
+    result = x[None].copy()
+    probe.activate(layout(activation), result)
+    assert ulps(result[0], exact(x.astype(longer))).max() < 3
+
+
+@pytest.mark.parametrize("dtype, longer", [(np.float32, np.float64), (np.float64, np.longdouble)])
+def test_gelu_to_the_last_places(dtype, longer):
+    """Within 2 units of the last place of z: erf is that close to 1, and gelu is z (1 + erf) / 2.
+
+    Above 0 it is within 3 of its own. SciPy's ndtr has 16 digits, the float64's own.
+    """
+    x = dense(-40, 40).astype(dtype)
+    result = x[None].copy()
+    probe.activate(layout("gelu"), result)
+    exact = x.astype(longer) * ndtr(x.astype(np.float64))
+    assert (np.abs(result[0] - exact) <= 2 * np.spacing(np.abs(x))).all()
+    assert ulps(result[0][x > 0], exact[x > 0]).max() < 3
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_exp_at_the_ends(dtype):
     x = np.array([-np.inf, -1e4, -0.0, 0.0, 1e4, np.inf, np.nan], dtype=dtype)
@@ -157,12 +243,13 @@ def test_loss_and_delta(dtype, k, output):
     T = targets_for(output, n, k, rng).astype(dtype)
     w = rng.uniform(0, 2, n).astype(dtype)
     outputs = LINKS[output](Z.astype(np.float64))
-    losses = LOSSES[output](outputs, T)
+    losses = LOSSES[output](outputs, T.astype(np.float64))
+    expected = w[:, None] * delta(output, outputs, T)
     if output == "identity":
         losses = losses / k
     loss = probe.output_delta(layout(output=output), Z, T, w)
     assert_allclose(loss, w @ losses, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
-    assert_allclose(Z, w[:, None] * (outputs - T), rtol=1e-4, atol=10 * RTOL[dtype])
+    assert_allclose(Z, expected, rtol=1e-4, atol=10 * RTOL[dtype])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -557,6 +557,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         weights = self._with_class_weights(
             self._decoded(problem.targets), problem.weights, problem.X.dtype, incremental=False
         )
+        if weights is not None and not weights.any():
+            raise ValueError("The weights of the samples, times those of their classes, are all 0.")
         return loss_and_gradients(
             network,
             self._training_layout(network),

@@ -32,7 +32,7 @@ nobody. Nothing is allocated inside a run, and below a ``def`` nothing needs the
 poll for signals.
 """
 from cython cimport floating
-from libc.math cimport sqrt
+from libc.math cimport INFINITY, hypot, sqrt
 from libc.string cimport memset
 
 from cymlp._engine.kernels.activations cimport (
@@ -42,7 +42,7 @@ from cymlp._engine.kernels.dropout cimport drop_out, layer_key
 from cymlp._engine.kernels.elements cimport (
     absolute_sum, add_parts, add_scaled, column_sums, multiply, scale, smooth
 )
-from cymlp._engine.kernels.gemm cimport are_finite, gemm, squared_norm
+from cymlp._engine.kernels.gemm cimport VECTOR_BYTES, are_finite, gemm, squared_norm
 from cymlp._engine.kernels.losses cimport LOGISTIC_LOG_LOSS, link, output_delta
 from cymlp._engine.kernels.optimizers cimport (
     GRADIENT, SGD, Rule, apply, l1_coefficient, l2_share, soft_threshold
@@ -102,7 +102,7 @@ cdef struct Run:
     double loss[MOST_MEMBERS]      # of each part
     double squares[MOST_MEMBERS]   # |W|^2 of each part's rows, times the layer's share of alpha,
     double sizes[MOST_MEMBERS]     # and |W|_1 times the L1 coefficient, where there is a penalty
-    double norms[MOST_MEMBERS]     # squared, of each part's gradient, where that is clipped
+    double norms[MOST_MEMBERS]     # of each part's gradient, where that is clipped
 
 
 cdef Team ONE_THREAD = Team(1)
@@ -252,12 +252,12 @@ cdef inline void gather_smoothed_targets(
 cdef void input_gradient(
     Run *run, Batch batch, const floating *parameters, const floating *D, floating *pack
 ) noexcept nogil:
-    """The batch's rows of dloss/dX (n, d) <- X_scale D_0 W_0^T, as many columns as fit a pack."""
+    """The batch's rows of dloss/dX (n, d) <- X_scale D_0 W_0^T, as many columns as a pack takes."""
     cdef const Net *net = run.net
     cdef Py_ssize_t d = net.units[0], h = net.units[1], start = 0, columns
     cdef floating *out
     while start < d:
-        columns = min(net.widest, d - start)
+        columns = min(net.widest + VECTOR_BYTES, d - start)
         out = <floating *>run.X_gradient + batch.first * d + start
         gemm(
             False, True, batch.n, columns, h,
@@ -347,7 +347,7 @@ cdef void descend(
     if G != W:
         apply(rule, W, G, state + offset, run.net.n_parameters, size, l2, rule.weight_decay)
     if l1 > 0:
-        soft_threshold(W, size, <floating>(rule.learning_rate * l1 / weight))
+        soft_threshold(rule, W, state + offset, run.net.n_parameters, size, l1 / weight)
         run.sizes[rank] += l1 * absolute_sum(W, size)
     if rule.alpha > 0:
         run.squares[rank] += l2_share(rule, layer) * squared_norm(W, size)
@@ -368,7 +368,7 @@ cdef void update_weights(
     cdef const floating *D = work + deltas_at(net, run.space, layer)
     cdef floating *G
     if rule.name == SGD and gradient == NULL:
-        c.keep_W = (1 - rule.learning_rate * rule.weight_decay) * (1 - rule.learning_rate * l2)
+        c.keep_W = 1 - rule.learning_rate * (rule.weight_decay + l2)
     if A != NULL and batch.n <= MOST_BLOCKWISE_ROWS:
         block = max(<Py_ssize_t>BLOCK_ROWS, BLOCK_ELEMENTS // h // BLOCK_ROWS * BLOCK_ROWS)
     start = rows.start
@@ -419,6 +419,25 @@ cdef void update_intercepts(
         apply(rule, parameters + offset, G, state + offset, net.n_parameters, n_columns, 0, 0)
 
 
+cdef double own_norm(Run *run, Py_ssize_t rank, const floating *gradient) noexcept nogil:
+    """The norm of a part's gradient whose sum of squares overflows."""
+    cdef const Net *net = run.net
+    cdef const floating *G
+    cdef Py_ssize_t layer, i, size
+    cdef Range own
+    cdef double norm = 0
+    for layer in range(net.n_layers):
+        own = share(net.units[layer], rank, run.gate.size, LINE)
+        G = gradient + net.W[layer] + own.start * net.units[layer + 1]
+        size = (own.stop - own.start) * net.units[layer + 1]
+        for i in range(size):
+            norm = hypot(norm, G[i])
+        own = share(net.units[layer + 1], rank, run.gate.size, LINE)
+        for i in range(own.start, own.stop):
+            norm = hypot(norm, gradient[net.b[layer] + i])
+    return norm
+
+
 cdef void update_clipped(
     Run *run, const Rule *rule, Py_ssize_t rank, double weight, floating *parameters,
     floating *gradient, floating *state,
@@ -431,11 +450,11 @@ cdef void update_clipped(
     cdef const Net *net = run.net
     cdef Py_ssize_t layer, h, offset, size, other
     cdef Range own
-    cdef double squares = 0, factor = 1
+    cdef double norm = 0, factor = 1
     for other in range(run.gate.size):
-        squares += run.norms[other]
-    if squares > rule.clip_norm * rule.clip_norm:
-        factor = rule.clip_norm / sqrt(squares)
+        norm = hypot(norm, run.norms[other])
+    if rule.clip_norm < norm < INFINITY:
+        factor = rule.clip_norm / norm
     for layer in range(net.n_layers):
         h = net.units[layer + 1]
         own = share(net.units[layer], rank, run.gate.size, LINE)
@@ -496,6 +515,10 @@ cdef void update(
         update_intercepts(
             run, rule, rank, layer, batch, c, last_chunk, parameters, gradient, state, work
         )
+    if last_chunk and clips(rule):
+        run.norms[rank] = sqrt(run.norms[rank])
+        if run.norms[rank] == INFINITY:
+            run.norms[rank] = own_norm(run, rank, gradient)
 
 
 cdef inline void meet_others(Run *run, Range parts) noexcept nogil:

@@ -2,9 +2,8 @@
 
 Polynomials and rational functions of S. L. Moshier's Cephes library, "Methods and Programs
 for Mathematical Functions" (1989). exp is within 2 ulp, tanh within 3; both are right at the
-infinities, at NaN, and where the result is subnormal. erf is within 2 ulp of 1, or of itself
-where it is smaller; log1p and expm1, on the parts of the axis that activations ask for,
-within 6.
+infinities, at NaN, and where the result is subnormal. erf is within 3 ulp, and so
+are log1p and expm1 on the parts of the axis that activations ask for.
 """
 from cython cimport floating
 

@@ -115,7 +115,10 @@ cdef inline void apply(
     decay regularization" (2019): w <- (1 - learning rate * decay) w.
     """
     cdef floating rate = <floating>step_size(rule)
-    scale(w, size, <floating>(1 - rule.learning_rate * decay))
+    if decay > 0:
+        add_scaled(g, <floating>penalty, w, size)   # of the weights before they decay
+        scale(w, size, <floating>(1 - rule.learning_rate * decay))
+        penalty = 0
     if rule.name == SGD:
         sgd(w, g, size, rate, <floating>penalty)
     elif rule.name == MOMENTUM:
@@ -131,15 +134,34 @@ cdef inline void apply(
         add_scaled(g, <floating>penalty, w, size)
 
 
-cdef inline void soft_threshold(floating *w, Py_ssize_t size, floating threshold) noexcept nogil:
-    """w (size,) <- sign(w) max(|w| - threshold, 0): the proximal step of the L1 penalty.
+cdef inline floating nearer_to_zero(floating w, floating threshold) noexcept nogil:
+    """sign(w) max(|w| - threshold, 0); 0 w lets NaN through."""
+    return w - threshold if w > threshold else w + threshold if w < -threshold else 0 * w
+
+
+cdef inline void soft_threshold(
+    const Rule *rule, floating *w, const floating *state, Py_ssize_t n_parameters,
+    Py_ssize_t size, double l1,
+) noexcept nogil:
+    """w (size,) <- sign(w) max(|w| - threshold, 0): the proximal step of the penalty l1 |w|_1.
+
+    The threshold is l1 times the step that the rule makes in the long run of a gradient of 1:
+    the rate, over 1 - momentum, or over sqrt(v) + epsilon for each weight. So that what it
+    comes to rest at minimises the loss with its penalty, whatever the rule.
 
     A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse
-    problems", SIAM J. Imaging Sciences 2, 2009.
+    problems", SIAM J. Imaging Sciences 2, 2009; P. Melchior et al., "Proximal Adam: robust
+    adaptive update scheme for constrained optimization", 2019, arXiv:1910.10094.
     """
+    cdef floating threshold = <floating>(step_size(rule) * l1), epsilon = <floating>rule.epsilon
+    cdef const floating *v
     cdef Py_ssize_t i
+    if rule.name == ADAM:
+        v = state + n_parameters
+        for i in range(size):
+            w[i] = nearer_to_zero(w[i], threshold / (sqrt_(v[i]) + epsilon))
+        return
+    if rule.name != SGD and rule.momentum < 1:
+        threshold /= <floating>(1 - rule.momentum)
     for i in range(size):
-        # 0 w lets NaN through.
-        w[i] = w[i] - threshold if w[i] > threshold else (
-            w[i] + threshold if w[i] < -threshold else 0 * w[i]
-        )
+        w[i] = nearer_to_zero(w[i], threshold)
