@@ -70,7 +70,7 @@ def normalized(message):
 )
 @pytest.mark.parametrize("estimator", ["MLPClassifier", "MLPRegressor"])
 def test_parameters(estimator, name, value):
-    """The type and the words of the error are scikit-learn's; where more is allowed, it is added."""
+    """The type and the words of the error are scikit-learn's, with what cymlp allows more."""
     errors = []
     for module in (cymlp, sklearn.neural_network):
         errors.append(error_of(getattr(module, estimator)(**{name: value}).fit, X, y))

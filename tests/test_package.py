@@ -27,7 +27,8 @@ def test_version():
 
 def test_public_names():
     assert sorted(cymlp.__all__) == [
-        "MLPClassifier", "MLPRegressor", "__version__", "schedules", "show_versions",
+        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "plotting", "schedules",
+        "show_versions",
     ]  # fmt: skip
     public = {name for name in vars(cymlp) if not name.startswith("_")}
     assert public <= set(cymlp.__all__) | {"annotations"}
@@ -77,6 +78,8 @@ def modules_for_this_cpu():
 
 @pytest.mark.parametrize("name", modules_for_this_cpu())
 def test_examples_in_docstrings(name):
+    if name == "cymlp.plotting":
+        pytest.importorskip("matplotlib")
     module = importlib.import_module(name)
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     assert doctest.testmod(module, optionflags=flags).failed == 0

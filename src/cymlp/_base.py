@@ -29,7 +29,6 @@ from cymlp._lbfgs import LbfgsTraining
 from cymlp._network import Activation, Network, NotFiniteError
 from cymlp._optimizers import SGD, Adam, Optimizer
 from cymlp._parameters import (
-    InvalidTrainingError,
     check_parameters,
     check_solver,
     hidden_units,
@@ -278,14 +277,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         try:
             training.run(task)
             if not network.is_finite():
-                raise InvalidTrainingError(
+                raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
                 )
-        except InvalidTrainingError:
-            before.restore()
-            if incremental:  # the optimizer of before went on, and is as lost as the weights
-                self.__dict__.pop("_optimizer", None)
+        except Exception:
+            if not task.has_failed:  # else the callback finds the model as far as it got
+                before.restore()
+                if incremental and training.has_updated:
+                    # The optimizer of before went on, and is as lost as the weights.
+                    self.__dict__.pop("_optimizer", None)
             raise
         return self
 
@@ -314,7 +315,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return None
         if X is None or y is None:
             raise ValueError("X_val and y_val must be given together, or neither of them.")
-        return self._known_problem(X, y, sample_weight)
+        try:
+            return self._known_problem(X, y, sample_weight)
+        except ValueError as error:
+            error.add_note("This is about X_val, y_val or sample_weight_val.")
+            raise
 
     def _known_problem(self, X: Any, y: Any, sample_weight: Any) -> Problem:
         """Validated data of the problem that the estimator has been, or is being, fitted to."""
@@ -363,7 +368,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             network = Network.initialized(
                 [n_features, *hidden, n_outputs],
                 problem.X.dtype,
-                initializer(self.init, per_layer(self.activation, len(hidden), *_ACTIVATION)),
+                initializer(self.init, self._activation()),
                 random_state,
             )
             for name in _HISTORY:
@@ -666,21 +671,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.coefs_ = list(network.coefs)
         self.intercepts_ = list(network.intercepts)
 
-    def _with_weights(self, coefs: Any, intercepts: Any) -> Self:
+    def _with_weights(self, coefs: Any, intercepts: Any, sizes_are_given: bool) -> Self:
         """Make this estimator, just constructed, a fitted one with copies of these weights.
 
         Raises
         ------
         ValueError
-            If a parameter is not valid, or the arrays do not fit together or are not finite.
+            If a parameter is not valid, or the arrays do not fit together or are not of finite
+            real numbers.
         """
-        network = Network.from_arrays(
-            [np.asarray(W) for W in coefs], [np.asarray(b) for b in intercepts]
-        )
+        arrays = [np.asarray(array) for array in (*coefs, *intercepts)]
+        if not all(array.dtype.kind in "biuf" for array in arrays):
+            raise ValueError("coefs and intercepts must be arrays of real numbers.")
+        network = Network.from_arrays(arrays[: len(coefs)], arrays[len(coefs) :])
         if not network.is_finite():
             raise ValueError("coefs and intercepts must be finite, got NaN or infinity.")
         sizes = network.units[1:-1]
-        if self.hidden_layer_sizes == type(self)().hidden_layer_sizes:
+        if not sizes_are_given:
             self.hidden_layer_sizes = sizes
         check_parameters(self)
         if tuple(hidden_units(self.hidden_layer_sizes)) != sizes:
@@ -688,10 +695,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit weights of hidden "
                 f"layers of sizes {sizes}."
             )
+        self.out_activation_ = self._output_activation()
+        # These say what is not made for so many layers.
+        self._training_layout(network)
+        self._coefficients(len(network.coefs))
         self._adopt(network)
         self.n_features_in_, self.n_outputs_ = network.units[0], network.units[-1]
         self.n_layers_ = len(network.units)
-        self.out_activation_ = self._output_activation()
         self.n_iter_ = 0
         self._continue_history()
         return self

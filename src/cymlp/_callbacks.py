@@ -1,6 +1,7 @@
 """scikit-learn's callbacks, where scikit-learn has them (1.9 and later)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -32,6 +33,7 @@ class FitTask:
         self._data: dict[str, Any] = {}
         self._root: Any = None
         self._epoch: Any = None
+        self.has_failed = False  # whether a callback has raised an exception
 
     @classmethod
     def begin(
@@ -59,8 +61,9 @@ class FitTask:
     def begin_epoch(self) -> None:
         """Tell the callbacks that an epoch begins, unless one is under way."""
         if self._root is not None and self._epoch is None:
-            self._epoch = self._root.subcontext(task_name="epoch")
-            self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+            with self._noting_failure():
+                self._epoch = self._root.subcontext(task_name="epoch")
+                self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def end_epoch(self, snapshot: Callable[[], dict[str, Any]]) -> bool:
         """Tell the callbacks that an epoch has ended; whether one of them wants to stop.
@@ -74,11 +77,21 @@ class FitTask:
         if self._epoch is None:
             return False
         epoch, self._epoch = self._epoch, None
-        return bool(
-            epoch.call_on_fit_task_end(
-                estimator=self._estimator, reconstruction_attributes=snapshot, **self._data
+        with self._noting_failure():
+            return bool(
+                epoch.call_on_fit_task_end(
+                    estimator=self._estimator, reconstruction_attributes=snapshot, **self._data
+                )
             )
-        )
+
+    @contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        """Take note of an exception that goes through."""
+        try:
+            yield
+        except Exception:
+            self.has_failed = True
+            raise
 
     def end(self) -> None:
         """Tell the callbacks that the fit has ended."""

@@ -93,8 +93,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     l1_ratio : float or list of float, default=0.0
         Share of L1 in the penalty, in [0, 1], of all layers of weights or of each, as in
         scikit-learn's SGDClassifier: alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2). It is
-        applied after each update of "sgd" and "adam" as a soft threshold, which makes weights
-        exactly 0.
+        applied after each update of "sgd" and "adam" as a soft threshold in proportion to the
+        update's own step, which makes weights exactly 0.
     weight_decay : float, default=0.0
         Decay of the weights, at least 0, decoupled from the gradient (AdamW): each update of
         "sgd" and "adam" takes learning rate * weight_decay of them away. As in PyTorch and
@@ -114,10 +114,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     scoring : str or callable, default=None
         The score on validation data: None for the accuracy, "loss" for the negative loss, or what
         scikit-learn's ``scoring`` may be: the name of a scorer or a function
-        (estimator, X, y) -> float. As in HistGradientBoosting.
+        (estimator, X, y) -> float, which is given sample_weight where there are weights. As in
+        HistGradientBoosting.
     record_train_score : bool, default=False
         Whether ``history_`` has the accuracy on the training samples too, told from the forward
-        passes of the updates, dropout included. Not with "lbfgs".
+        passes of the updates, dropout included, and weighted as the loss is. Not with
+        "lbfgs".
     record_every : int, default=None
         Mini-batches, at least 1, between two records in ``history_``; None for one record
         each epoch. Not with "lbfgs".
@@ -437,14 +439,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         classifier = cls(**params)
         classifier._label_binarizer = _fitted_binarizer(labels)
         classifier.classes_ = labels
-        n_outputs = np.shape(intercepts[-1])[0] if len(intercepts) else 0
+        n_outputs = np.size(intercepts[-1]) if len(intercepts) else 0
         if n_outputs not in (len(labels), 1 if len(labels) == 2 else len(labels)):
             raise ValueError(
                 f"The last layer has {n_outputs} outputs for {len(labels)} classes: {labels}."
             )
         if n_outputs == 2:
             classifier._label_binarizer.y_type_ = "multiclass"
-        return classifier._with_weights(coefs, intercepts)
+        return classifier._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     def _validation_score(
         self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None
@@ -578,6 +580,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             As in predict.
         """
         Z = self._predicted(X, linked=False)
+        if len(self.classes_) == 2 and self.out_activation_ == "softmax":
+            return Z[:, 1] - Z[:, 0]
         return Z.ravel() if Z.shape[1] == 1 else Z
 
     def __sklearn_tags__(self) -> Any:

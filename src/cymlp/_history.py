@@ -44,6 +44,8 @@ class TrainingScore:
         weights = self._weights if rows is None or self._weights is None else self._weights[rows]
         self.sums[...] = 0
         self._rows.clear()
+        if weights is not None and not weights.any():
+            return np.nan
         if targets.dtype == bool:
             total = len(targets) if weights is None else weights.sum(dtype=np.float64)
             return float(totals[0] / total)

@@ -21,20 +21,21 @@ INITIALIZERS = ("glorot_uniform", *_VARIANCES)
 _CUT_DEVIATION = 0.87962566103423978
 
 
-def initializer(init: str | Initializer, activations: tuple[str, ...]) -> Initializer:
+def initializer(init: str | Initializer, activation: str | tuple[str, ...]) -> Initializer:
     """The function (fan_in, fan_out, rng) -> (W, b) that ``init`` names, or ``init``, checked.
 
     Parameters
     ----------
     init : str or callable
-    activations : tuple of str
-        Of the hidden layers. Of "glorot_uniform" the bound depends on the first, as it does
-        in scikit-learn.
+    activation : str or tuple of str
+        Of all hidden layers, or of each. The bound of "glorot_uniform" depends on the first, as
+        it does in scikit-learn.
     """
     if callable(init):
         return lambda fan_in, fan_out, rng: _checked(init(fan_in, fan_out, rng), (fan_in, fan_out))
     if init == "glorot_uniform":
-        factor = 2.0 if activations[:1] == ("logistic",) else 6.0
+        first = activation if isinstance(activation, str) else "".join(activation[:1])
+        factor = 2.0 if first == "logistic" else 6.0
         return lambda fan_in, fan_out, rng: _glorot_uniform(fan_in, fan_out, rng, factor)
     variance = _VARIANCES[init]
     draw = _uniform if init.endswith("uniform") else _cut_normal

@@ -50,6 +50,8 @@ class LbfgsTraining:
         )
         self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
 
+    has_updated = True
+
     def run(self, task: FitTask) -> None:
         """Iterate until SciPy's L-BFGS stops.
 

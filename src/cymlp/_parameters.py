@@ -15,10 +15,6 @@ class InvalidParameterError(ValueError, TypeError):
     """A parameter's type or value is not allowed; a ValueError and a TypeError in one."""
 
 
-class InvalidTrainingError(ValueError):
-    """A fit cannot go on, and is undone: it diverged, or its schedule gave no valid rate."""
-
-
 @dataclass(frozen=True)
 class Allowed:
     """One kind of value that a parameter may have, and how a message calls it."""
@@ -75,7 +71,11 @@ def _each(kind: Allowed, what: str) -> Allowed:
     """A list or the like of such values."""
     return Allowed(
         f"a list of {what}, each {kind.text}",
-        lambda values: _ARRAY_LIKE.contains(values) and all(kind.contains(v) for v in values),
+        lambda values: (
+            isinstance(values, list | tuple | np.ndarray)
+            and np.ndim(values) == 1
+            and all(kind.contains(value) for value in values)
+        ),
     )
 
 

@@ -96,8 +96,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     l1_ratio : float or list of float, default=0.0
         Share of L1 in the penalty, in [0, 1], of all layers of weights or of each, as in
         scikit-learn's SGDClassifier: alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2). It is
-        applied after each update of "sgd" and "adam" as a soft threshold, which makes weights
-        exactly 0.
+        applied after each update of "sgd" and "adam" as a soft threshold in proportion to the
+        update's own step, which makes weights exactly 0.
     weight_decay : float, default=0.0
         Decay of the weights, at least 0, decoupled from the gradient (AdamW): each update of
         "sgd" and "adam" takes learning rate * weight_decay of them away. As in PyTorch and
@@ -117,10 +117,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     scoring : str or callable, default=None
         The score on validation data: None for R^2, "loss" for the negative loss, or what
         scikit-learn's ``scoring`` may be: the name of a scorer or a function
-        (estimator, X, y) -> float. As in HistGradientBoosting.
+        (estimator, X, y) -> float, which is given sample_weight where there are weights. As in
+        HistGradientBoosting.
     record_train_score : bool, default=False
         Whether ``history_`` has the R^2 on the training samples too, told from the forward
-        passes of the updates, dropout included. Not with "lbfgs".
+        passes of the updates, dropout included, and weighted as the loss is. Not with
+        "lbfgs".
     record_every : int, default=None
         Mini-batches, at least 1, between two records in ``history_``; None for one record
         each epoch. Not with "lbfgs".
@@ -261,8 +263,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.delta = delta
 
     def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
-        if self.loss == "quantile" and self.quantile is None:
-            raise ValueError("loss='quantile' requires quantile, a float from 0 to 1, got None.")
         X, y = super()._checked_data(X, y, reset)
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"loss='poisson' requires y >= 0, but y has the value {y.min()}.")
@@ -294,6 +294,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _loss_settings(self) -> tuple[str, dict[str, float]]:
         if self.loss in ("squared_error", "poisson"):
             return self.out_activation_, {}
+        if self.loss == "quantile" and self.quantile is None:
+            raise ValueError("loss='quantile' requires quantile, a float from 0 to 1, got None.")
         value = self.delta if self.loss == "huber" else self.quantile
         return self.loss, {"loss_parameter": float(value or 0.0)}
 
@@ -332,7 +334,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         >>> reg.predict([[1.0], [-1.0]])
         array([9.5, 0.5])
         """
-        return cls(**params)._with_weights(coefs, intercepts)
+        return cls(**params)._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     def _validation_score(
         self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None

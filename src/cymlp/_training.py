@@ -104,7 +104,7 @@ class StochasticTraining:
             seed=estimator._dropout_seed(random_state), **estimator._penalties(network)
         )
         self._validation = validation
-        self._n_batches = self._update.n_updates
+        self._first_update = self._n_batches = self._update.n_updates
         self._recent = _Mean()
         self._score = (
             TrainingScore(problem.targets, problem.weights)
@@ -116,6 +116,11 @@ class StochasticTraining:
             if estimator.early_stopping
             else _WatchedLoss(estimator)
         )
+
+    @property
+    def has_updated(self) -> bool:
+        """Whether the parameters and the optimizer are no longer what they were."""
+        return bool(self._update.n_updates > self._first_update)
 
     def run(self, task: FitTask) -> None:
         """Train epoch by epoch until the fit stops.
@@ -247,7 +252,7 @@ class StochasticTraining:
         now = perf_counter()
         record = {
             "n_updates": self._update.n_updates,
-            "loss": self._recent.value,
+            "loss": self._recent.value if self._recent.n else np.nan,
             "learning_rate": learning_rate,
             "seconds": now - self._since,
         }
@@ -269,13 +274,13 @@ class _Mean:
     """A mean that grows by parts; of one part it is that itself, to the last bit."""
 
     def __init__(self) -> None:
-        self.value, self._n = 0.0, 0
+        self.value, self.n = 0.0, 0
 
     def add(self, value: float, n: int) -> None:
         """Take in the mean of n more."""
         if n:
-            self.value += (value - self.value) * (n / (self._n + n)) if self._n else value
-            self._n += n
+            self.value += (value - self.value) * (n / (self.n + n)) if self.n else value
+            self.n += n
 
 
 class _Watch:

@@ -34,7 +34,6 @@ from cymlp._parameters import (
     _BOOLEAN,
     _NONE,
     Allowed,
-    InvalidTrainingError,
     _choice,
     _interval,
     check_parameter,
@@ -444,7 +443,7 @@ def _factors(
 
     Raises
     ------
-    InvalidTrainingError
+    ValueError
         If a factor is not a finite number, at least 0.
     """
     if isinstance(schedule, Schedule):
@@ -456,7 +455,7 @@ def _factors(
     good = np.isfinite(factors) & (factors >= 0.0)
     if not good.all():
         worst = int(np.argmin(good))
-        raise InvalidTrainingError(
+        raise ValueError(
             f"A schedule of the learning rate must give a finite number, at least 0. "
             f"{schedule!r} gave {values[worst]!r} at step {first + worst} of {total}."
         )

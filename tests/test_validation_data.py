@@ -1,0 +1,700 @@
+"""Validation data given to fit: what is recorded of them, and early stopping by them."""
+
+import warnings
+
+import numpy as np
+import pandas
+import pytest
+import sklearn.neural_network
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csc_matrix, csr_matrix
+from sklearn import config_context
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    get_scorer,
+    log_loss,
+    make_scorer,
+    mean_pinball_loss,
+    mean_poisson_deviance,
+    mean_squared_error,
+)
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cymlp import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+N = 300  # rows to train on; N_VAL to validate
+N_VAL = 97
+N_EPOCHS = 4
+
+
+def targets_of(X, y):
+    """Targets of every kind of problem for the digits X, y, and who learns it."""
+    label_names = np.array([f"digit {i}" for i in range(10)])
+    numbers = X[:, 20] - X[:, 43] + y / 10
+    return {
+        "binary": (MLPClassifier, y > 4),
+        "multiclass": (MLPClassifier, y),
+        "strings": (MLPClassifier, label_names[y]),
+        "multilabel": (MLPClassifier, np.c_[y % 2, y > 4, y % 3 == 0].astype(int)),
+        "numbers": (MLPRegressor, numbers),
+        "several outputs": (MLPRegressor, np.c_[numbers, 3 * X[:, 11] - 1]),
+        "counts": (MLPRegressor, y.astype(float)),
+    }
+
+
+KINDS = ("binary", "multiclass", "strings", "multilabel", "numbers", "several outputs", "counts")
+PROBLEMS = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture
+def problem(digits, kind):
+    """An estimator, and X, y, X_val, y_val."""
+    X, y = digits
+    Estimator, targets = targets_of(X, y)[kind]
+    estimator = Estimator(
+        hidden_layer_sizes=12, max_iter=N_EPOCHS, random_state=0, learning_rate_init=0.01,
+        batch_size=32,
+    )  # fmt: skip
+    if kind == "counts":
+        estimator.set_params(loss="poisson")
+    return estimator, *parts(X, targets)
+
+
+def parts(X, y):
+    """X, y, X_val, y_val."""
+    return X[:N], y[:N], X[N : N + N_VAL], y[N : N + N_VAL]
+
+
+@pytest.fixture
+def classes(digits):
+    return parts(*digits)
+
+
+@pytest.fixture
+def numbers(digits):
+    X, y = digits
+    return parts(X, X[:, 20] - X[:, 43] + y / 10)
+
+
+def classifier(**params):
+    return MLPClassifier(
+        **{"hidden_layer_sizes": 12, "max_iter": N_EPOCHS, "random_state": 0,
+           "learning_rate_init": 0.01} | params
+    )  # fmt: skip
+
+
+def regressor(**params):
+    return MLPRegressor(
+        **{"hidden_layer_sizes": 12, "max_iter": N_EPOCHS, "random_state": 0,
+           "learning_rate_init": 0.01} | params
+    )  # fmt: skip
+
+
+def after_each_epoch(estimator, X, y, *args):
+    """Models as a fit of one epoch, of two, ... leaves them."""
+    params = estimator.get_params() | {"early_stopping": False}
+    for n in range(1, N_EPOCHS + 1):
+        yield type(estimator)(**params | {"max_iter": n}).fit(X, y, *args)
+
+
+def loss_of(estimator, X, y, weights=None):
+    """The loss without penalty, by scikit-learn's metrics."""
+    if isinstance(estimator, MLPRegressor):
+        if estimator.loss == "poisson":
+            return mean_poisson_deviance(y, estimator.predict(X), sample_weight=weights) / 2
+        return mean_squared_error(y, estimator.predict(X), sample_weight=weights) / 2
+    probabilities = estimator.predict_proba(X)
+    if y.ndim == 2:
+        return sum(
+            log_loss(y[:, i], probabilities[:, i], sample_weight=weights) for i in range(y.shape[1])
+        )
+    return log_loss(y, probabilities, sample_weight=weights, labels=estimator.classes_)
+
+
+class TestRecords:
+    """val_loss and val_score of every epoch are those of the model after that epoch."""
+
+    @PROBLEMS
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_loss_and_score(self, problem, early_stopping, weighted):
+        estimator, X, y, X_val, y_val = problem
+        weights = np.linspace(0, 2, N_VAL) ** 2 if weighted else None
+        estimator.set_params(early_stopping=early_stopping)
+        estimator.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights)
+        models = list(after_each_epoch(estimator, X, y))
+        losses = [loss_of(model, X_val, y_val, weights) for model in models]
+        scores = [model.score(X_val, y_val, weights) for model in models]
+        assert_allclose(estimator.history_["val_loss"], losses)
+        assert_allclose(estimator.history_["val_score"], scores)
+        if early_stopping:
+            assert_allclose(estimator.validation_scores_, scores)
+            assert estimator.best_validation_score_ == max(estimator.validation_scores_)
+        else:
+            assert estimator.validation_scores_ is None
+            assert estimator.best_validation_score_ is None
+
+    @PROBLEMS
+    def test_weights_of_validation_count(self, problem):
+        """A row of weight 0 is as good as absent, one of weight 2 as good as twice there."""
+        estimator, X, y, X_val, y_val = problem
+        weights = np.arange(N_VAL) % 3
+        rows = np.repeat(np.arange(N_VAL), weights)
+        estimator.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights)
+        weighted = estimator.history_
+        repeated = estimator.fit(X, y, X_val=X_val[rows], y_val=y_val[rows]).history_
+        plain = estimator.fit(X, y, X_val=X_val, y_val=y_val).history_
+        for name in ("val_loss", "val_score"):
+            assert_allclose(weighted[name], repeated[name])
+        assert np.abs(weighted["val_loss"] - plain["val_loss"]).min() > 1e-6
+
+    @PROBLEMS
+    def test_training_does_not_feel_it(self, problem):
+        """The same weights, bit by bit, with and without."""
+        estimator, X, y, X_val, y_val = problem
+        without = estimator.fit(X, y)._network.parameters.copy()
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        assert_array_equal(estimator._network.parameters, without)
+
+    @PROBLEMS
+    def test_lbfgs(self, problem):
+        estimator, X, y, X_val, y_val = problem
+        estimator.set_params(solver="lbfgs").fit(X, y, X_val=X_val, y_val=y_val)
+        models = list(after_each_epoch(estimator, X, y))
+        losses = [loss_of(model, X_val, y_val) for model in models]
+        scores = [model.score(X_val, y_val) for model in models]
+        assert_allclose(estimator.history_["val_loss"], losses, rtol=1e-6)
+        assert_allclose(estimator.history_["val_score"], scores, rtol=1e-6)
+
+    def test_neither_penalties_nor_dropout_nor_class_weights(self, classes):
+        X, y, X_val, y_val = classes
+        estimator = classifier(
+            alpha=10.0, dropout=0.4, class_weight={label: label + 1.0 for label in range(10)}
+        )
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        assert_allclose(estimator.history_["val_loss"][-1], loss_of(estimator, X_val, y_val))
+        assert_allclose(estimator.history_["val_score"][-1], estimator.score(X_val, y_val))
+
+    def test_no_class_weights_in_rows_held_out(self, classes):
+        """Early stopping watches a loss and a score of which class weights are no part."""
+        X, y, _, _ = classes
+        weights = np.linspace(1, 2, N)
+        estimator = classifier(
+            class_weight={0: 50.0}, early_stopping=True, max_iter=1, scoring="neg_log_loss"
+        )
+        history = estimator.fit(X, y % 3, weights).history_
+        assert_allclose(history["val_score"], -history["val_loss"])
+
+    @pytest.mark.parametrize("quantile", [0.1, 0.5])
+    def test_quantile_loss(self, numbers, quantile):
+        X, y, X_val, y_val = numbers
+        estimator = regressor(loss="quantile", quantile=quantile)
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        expected = mean_pinball_loss(y_val, estimator.predict(X_val), alpha=quantile)
+        assert_allclose(estimator.history_["val_loss"][-1], expected)
+
+    def test_record_every(self, classes):
+        """Records within an epoch have validation scores too; early stopping goes by epochs."""
+        X, y, X_val, y_val = classes
+        estimator = classifier(batch_size=50, record_every=4, early_stopping=True)
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        assert_array_equal(estimator.history_["n_updates"], [4, 8, 12, 16, 20, 24])
+        assert np.isfinite(estimator.history_["val_score"]).all()
+        assert len(estimator.validation_scores_) == N_EPOCHS
+        # 12 and 24 updates are 2 and 4 epochs.
+        assert_array_equal(
+            estimator.history_["val_score"][2::3], estimator.validation_scores_[1::2]
+        )
+
+    def test_threads(self, digits):
+        X, y, X_val, y_val = parts(*digits)
+        one, two = (
+            classifier(hidden_layer_sizes=100, n_jobs=n_jobs).fit(X, y, X_val=X_val, y_val=y_val)
+            for n_jobs in (1, 2)
+        )
+        for name in ("val_loss", "val_score"):
+            assert_allclose(one.history_[name], two.history_[name])
+
+    @pytest.mark.parametrize("kind", ["multiclass"])
+    def test_warm_start_and_none_later(self, problem):
+        """Epochs without validation data have NaN."""
+        estimator, X, y, X_val, y_val = problem
+        estimator.set_params(warm_start=True).fit(X, y, X_val=X_val, y_val=y_val).fit(X, y)
+        scores = estimator.history_["val_score"]
+        assert_array_equal(np.isnan(scores), [False] * N_EPOCHS + [True] * N_EPOCHS)
+
+
+class TestEarlyStopping:
+    @PROBLEMS
+    def test_all_rows_train(self, problem):
+        """With X_val nothing is held out: the weights are those of a fit to all rows."""
+        estimator, X, y, X_val, y_val = problem
+        estimator.set_params(early_stopping=True, n_iter_no_change=np.inf, max_iter=8)
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        n_best = 1 + int(np.argmax(estimator.validation_scores_))
+        plain = type(estimator)(
+            **estimator.get_params() | {"early_stopping": False, "max_iter": n_best}
+        ).fit(X, y)
+        assert_array_equal(estimator._network.parameters, plain._network.parameters)
+        assert estimator.t_ == N * 8
+
+    @PROBLEMS
+    def test_best_weights_are_kept(self, problem):
+        """A learning rate so high that the best epoch is not the last."""
+        estimator, X, y, X_val, y_val = problem
+        rate = 0.3 if isinstance(estimator, MLPClassifier) else 0.1
+        estimator.set_params(early_stopping=True, learning_rate_init=rate, max_iter=20)
+        estimator.set_params(n_iter_no_change=5)
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        scores = estimator.validation_scores_
+        assert max(scores) > scores[-1]
+        assert_allclose(estimator.score(X_val, y_val), max(scores))
+
+    @pytest.mark.parametrize("patience", [1, 3])
+    def test_patience(self, classes, patience):
+        """The fit ends after one more epoch without progress than n_iter_no_change."""
+        X, y, X_val, y_val = classes
+        estimator = classifier(early_stopping=True, n_iter_no_change=patience, max_iter=500)
+        estimator.set_params(tol=0.01).fit(X, y, X_val=X_val, y_val=y_val)
+        best, without_progress, counts = -np.inf, 0, []
+        for score in estimator.validation_scores_:
+            without_progress = without_progress + 1 if score < best + 0.01 else 0
+            best = max(best, score)
+            counts.append(without_progress)
+        assert counts[-1] == patience + 1
+        assert max(counts[:-1]) <= patience
+
+    @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_without_it_rows_are_held_out_as_ever(self, digits, name, weighted):
+        """scikit-learn's split, and its scores."""
+        X, y = digits[0][:N], digits[1][:N]
+        weights = 0.5 + np.random.default_rng(0).random(N) if weighted else None
+        params = {
+            "hidden_layer_sizes": 12, "early_stopping": True, "max_iter": 6, "random_state": 3,
+            "validation_fraction": 0.3, "learning_rate_init": 0.01,
+        }  # fmt: skip
+        theirs = getattr(sklearn.neural_network, name)(**params)
+        ours = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}[name](**params)
+        args = () if weights is None else (weights,)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                theirs.fit(X, y, *args)
+            except TypeError:
+                pytest.skip("this scikit-learn's MLP has no sample_weight")
+        ours.fit(X, y, *args)
+        assert_allclose(ours.validation_scores_, theirs.validation_scores_, rtol=1e-7)
+        assert_array_equal(ours.history_["val_score"], ours.validation_scores_)
+        assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-7)
+
+    @pytest.mark.parametrize("name", ["neg_log_loss", "loss", "f1_macro", None])
+    def test_scoring_of_rows_held_out(self, digits, name):
+        """The scorer sees the rows that were split off."""
+        X, y = digits[0][:N], digits[1][:N] % 3
+        estimator = classifier(early_stopping=True, scoring=name).fit(X, y)
+        random_state = np.random.RandomState(0)  # the initial weights are drawn before the split
+        for fan_in, fan_out in ((64, 12), (12, 3)):
+            random_state.uniform(size=(fan_in + 1) * fan_out)
+        _, rows = train_test_split(np.arange(N), test_size=0.1, random_state=random_state)
+        scorer = get_scorer({"loss": "neg_log_loss", None: "accuracy"}.get(name, name))
+        expected = scorer(estimator, X[rows], y[rows])
+        assert_allclose(estimator.best_validation_score_, expected)
+
+
+def mean_confidence(estimator, X, y):
+    """A scorer of one's own."""
+    return estimator.predict_proba(X)[np.arange(len(X)), y].mean()
+
+
+def negative_median_error(estimator, X, y):
+    return -np.median(np.abs(estimator.predict(X) - y))
+
+
+CLASSIFIERS_SCORERS = {
+    "accuracy": (None, get_scorer("accuracy")),
+    "loss": ("loss", get_scorer("neg_log_loss")),
+    "neg_log_loss": ("neg_log_loss", get_scorer("neg_log_loss")),
+    "f1_macro": ("f1_macro", get_scorer("f1_macro")),
+    "roc_auc_ovr": ("roc_auc_ovr", get_scorer("roc_auc_ovr")),
+    "make_scorer": (make_scorer(balanced_accuracy_score),) * 2,
+    "function": (mean_confidence,) * 2,
+}
+REGRESSORS_SCORERS = {
+    "R^2": (None, get_scorer("r2")),
+    "loss": ("loss", lambda *args: get_scorer("neg_mean_squared_error")(*args) / 2),
+    "r2": ("r2", get_scorer("r2")),
+    "neg_mean_absolute_error": (
+        "neg_mean_absolute_error",
+        get_scorer("neg_mean_absolute_error"),
+    ),
+    "function": (negative_median_error,) * 2,
+}
+SCORERS = [
+    pytest.param(kind, *scorers, id=f"{kind}-{name}")
+    for kind, cases in (("multiclass", CLASSIFIERS_SCORERS), ("numbers", REGRESSORS_SCORERS))
+    for name, scorers in cases.items()
+]
+
+
+class TestScoring:
+    @pytest.mark.parametrize("kind, scoring, scorer", SCORERS)
+    def test_scores_are_the_scorers(self, problem, scoring, scorer):
+        estimator, X, y, X_val, y_val = problem
+        estimator.set_params(early_stopping=True, scoring=scoring)
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        expected = [scorer(model, X_val, y_val) for model in after_each_epoch(estimator, X, y)]
+        assert_allclose(estimator.validation_scores_, expected)
+        assert_array_equal(estimator.history_["val_score"], estimator.validation_scores_)
+
+    @pytest.mark.parametrize("kind", ["multiclass"])
+    @pytest.mark.parametrize("scoring", ["f1_macro", make_scorer(balanced_accuracy_score)])
+    def test_weights_go_to_the_scorer(self, problem, scoring):
+        estimator, X, y, X_val, y_val = problem
+        weights = np.linspace(0, 1, N_VAL)
+        estimator.set_params(scoring=scoring)
+        estimator.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights)
+        scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
+        expected = scorer(estimator, X_val, y_val, sample_weight=weights)
+        assert_allclose(estimator.history_["val_score"][-1], expected)
+
+    def test_sample_weight_of_training_is_not_for_a_function(self, classes):
+        """Of own validation data without weights a function need not take any."""
+        X, y, X_val, y_val = classes
+        estimator = classifier(scoring=mean_confidence)
+        estimator.fit(X, y, np.ones(N), X_val=X_val, y_val=y_val)
+        expected = mean_confidence(estimator, X_val, y_val)
+        assert_allclose(estimator.history_["val_score"][-1], expected)
+
+    @pytest.mark.parametrize("kind", ["strings", "binary", "multilabel"])
+    def test_the_scorer_sees_labels_as_in_y(self, problem):
+        estimator, X, y, X_val, y_val = problem
+        seen = []
+
+        def scoring(fitted, X, y):
+            seen.append((X, y))
+            return accuracy_score(y, fitted.predict(X))
+
+        estimator.set_params(scoring=scoring).fit(X, y, X_val=X_val, y_val=y_val)
+        assert len(seen) == N_EPOCHS
+        for X_seen, y_seen in seen:
+            assert_array_equal(X_seen, X_val)
+            assert_array_equal(y_seen, y_val)
+        assert_allclose(estimator.history_["val_score"][-1], estimator.score(X_val, y_val))
+
+    def test_the_scorer_may_keep_the_estimator_it_saw_for_predicting(self, classes):
+        """It has the parameters, the classes and the weights of that epoch."""
+        X, y, X_val, y_val = classes
+        firsts = []
+
+        def scoring(fitted, X, y):
+            firsts.append(fitted.coefs_[0][30, 0])
+            assert fitted.get_params()["hidden_layer_sizes"] == 12
+            return fitted.score(X, y)
+
+        estimator = classifier(scoring=scoring).fit(X, y, X_val=X_val, y_val=y_val)
+        assert len(set(firsts)) == N_EPOCHS
+        assert firsts[-1] == estimator.coefs_[0][30, 0]
+
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_unknown_name(self, classes, early_stopping):
+        X, y, X_val, y_val = classes
+        estimator = classifier(scoring="beauty", early_stopping=early_stopping)
+        with pytest.raises(ValueError, match="beauty"):
+            estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        assert not hasattr(estimator, "coefs_")
+
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_a_scorer_that_raises(self, classes, early_stopping):
+        """Here for a class that is not in y_val; the estimator stays as it was."""
+        X, y, X_val, y_val = classes
+        estimator = classifier(early_stopping=early_stopping).fit(X, y)
+        before, n_records = estimator.predict_proba(X), len(estimator.history_["loss"])
+        estimator.set_params(scoring="neg_log_loss")
+        with pytest.raises(ValueError, match="different number of classes"):
+            estimator.fit(X, y, X_val=X_val[y_val < 9], y_val=y_val[y_val < 9])
+        assert_array_equal(estimator.predict_proba(X), before)
+        assert len(estimator.history_["loss"]) == n_records
+
+
+class TestForms:
+    """Validation data come in the forms that training data come in."""
+
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    @pytest.mark.parametrize("scoring", [None, "loss", "neg_log_loss", mean_confidence])
+    def test_data_frames_give_no_warning(self, classes, early_stopping, scoring):
+        X, y, X_val, y_val = classes
+        names = [f"pixel {i}" for i in range(64)]
+        frame, frame_val = (pandas.DataFrame(data, columns=names) for data in (X, X_val))
+        params = {"early_stopping": early_stopping, "scoring": scoring}
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+            estimator = classifier(**params).fit(
+                frame, pandas.Series(y), X_val=frame_val, y_val=pandas.Series(y_val)
+            )
+        assert list(estimator.feature_names_in_) == names
+        plain = classifier(**params).fit(X, y, X_val=X_val, y_val=y_val)
+        assert_array_equal(estimator.history_["val_score"], plain.history_["val_score"])
+
+    def test_names_in_another_order(self, classes):
+        X, y, X_val, y_val = classes
+        names = [f"pixel {i}" for i in range(64)]
+        frame = pandas.DataFrame(X, columns=names)
+        frame_val = pandas.DataFrame(X_val, columns=names[::-1])
+        with pytest.raises(ValueError, match="feature names"):
+            classifier().fit(frame, y, X_val=frame_val, y_val=y_val)
+
+    @pytest.mark.parametrize("container", [csr_matrix, csc_matrix])
+    @pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
+    @pytest.mark.parametrize("sparse_X", [False, True])
+    def test_sparse(self, classes, container, scoring, sparse_X):
+        X, y, X_val, y_val = classes
+        estimator = classifier(scoring=scoring, early_stopping=True)
+        dense = estimator.fit(X, y, X_val=X_val, y_val=y_val).history_
+        sparse = estimator.fit(
+            container(X) if sparse_X else X, y, X_val=container(X_val), y_val=y_val
+        ).history_
+        for name in ("val_loss", "val_score"):
+            assert_allclose(sparse[name], dense[name])
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("dtype_val", [np.float32, np.float64, np.float16])
+    def test_dtypes(self, classes, dtype, dtype_val):
+        """The network's dtype is that of X."""
+        X, y, X_val, y_val = classes
+        estimator = classifier(early_stopping=True, scoring="neg_log_loss")
+        expected = estimator.fit(X, y, X_val=X_val, y_val=y_val).history_
+        estimator.fit(X.astype(dtype), y, X_val=X_val.astype(dtype_val), y_val=y_val)
+        assert estimator.coefs_[0].dtype == dtype
+        for name in ("val_loss", "val_score"):
+            assert_allclose(estimator.history_[name], expected[name], rtol=2e-3)
+
+    def test_lists_integers_fortran_order(self, classes):
+        X, y, X_val, y_val = classes
+        whole, whole_val = np.round(16 * X), np.round(16 * X_val)
+        expected = classifier().fit(whole, y, X_val=whole_val, y_val=y_val).history_["val_loss"]
+        for given in (
+            whole_val.tolist(), whole_val.astype(int), np.asfortranarray(whole_val),
+            np.repeat(whole_val, 2, axis=1)[:, ::2],
+        ):  # fmt: skip
+            estimator = classifier().fit(whole, y, X_val=given, y_val=y_val.tolist())
+            assert_allclose(estimator.history_["val_loss"], expected)
+
+    def test_not_written_into(self, classes):
+        X, y, X_val, y_val = (np.array(array) for array in classes)
+        weights = np.ones(N_VAL)
+        copies = [array.copy() for array in (X_val, y_val, weights)]
+        for array in (X_val, y_val, weights):
+            array.flags.writeable = False
+        classifier(early_stopping=True).fit(
+            X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights
+        )
+        for array, copy in zip((X_val, y_val, weights), copies, strict=True):
+            assert_array_equal(array, copy)
+
+    def test_one_row_and_few_of_the_classes(self, classes):
+        X, y, X_val, y_val = classes
+        estimator = classifier().fit(X, y, X_val=X_val[:1], y_val=y_val[:1])
+        expected = loss_of(estimator, X_val[:1], y_val[:1])
+        assert_allclose(estimator.history_["val_loss"][-1], expected)
+
+    def test_column_vector(self, classes):
+        X, y, X_val, y_val = classes
+        with pytest.warns(sklearn.exceptions.DataConversionWarning, match="column-vector"):
+            estimator = classifier().fit(X, y, X_val=X_val, y_val=y_val[:, None])
+        plain = classifier().fit(X, y, X_val=X_val, y_val=y_val)
+        assert_array_equal(estimator.history_["val_loss"], plain.history_["val_loss"])
+
+
+def with_value(array, value):
+    array = array.copy()
+    array[3] = value
+    return array
+
+
+# What is wrong with X_val, y_val and sample_weight_val, and what the error says.
+BAD = {
+    "no y_val": (lambda X, y: {"X_val": X}, "X_val and y_val must be given together"),
+    "no X_val": (lambda X, y: {"y_val": y}, "X_val and y_val must be given together"),
+    "weights only": (
+        lambda X, y: {"sample_weight_val": np.ones(len(y))},
+        "X_val and y_val must be given together",
+    ),
+    "other features": (lambda X, y: {"X_val": X[:, :9], "y_val": y}, "X has 9 features"),
+    "other lengths": (lambda X, y: {"X_val": X, "y_val": y[1:]}, "inconsistent numbers of samples"),
+    "no rows": (lambda X, y: {"X_val": X[:0], "y_val": y[:0]}, "0 sample"),
+    "NaN in X_val": (lambda X, y: {"X_val": with_value(X, np.nan), "y_val": y}, "NaN"),
+    "1d X_val": (lambda X, y: {"X_val": X[:, 0], "y_val": y}, "Expected 2D array"),
+    "too few weights": (
+        lambda X, y: {"X_val": X, "y_val": y, "sample_weight_val": np.ones(3)},
+        "sample_weight",
+    ),
+    "negative weights": (
+        lambda X, y: {"X_val": X, "y_val": y, "sample_weight_val": np.full(len(y), -1.0)},
+        "Negative values",
+    ),
+    "weights all 0": (
+        lambda X, y: {"X_val": X, "y_val": y, "sample_weight_val": np.zeros(len(y))},
+        "at least one non-zero",
+    ),
+}
+BAD_OF_CLASSES = {
+    "unknown class": (
+        lambda X, y: {"X_val": X, "y_val": with_value(y, 11)},
+        r"classes \[11\] that are not in classes_",
+    ),
+    "unknown strings": (
+        lambda X, y: {"X_val": X, "y_val": np.full(len(y), "seven")},
+        "seven",
+    ),
+    "numbers as strings": (
+        lambda X, y: {"X_val": X, "y_val": y.astype(str)},
+        "not in classes_|Mix|mix|string",
+    ),
+    "several outputs": (lambda X, y: {"X_val": X, "y_val": np.c_[y > 3, y > 4]}, "shape"),
+    "continuous": (lambda X, y: {"X_val": X, "y_val": y + 0.5}, "Unknown label type|not in"),
+}
+BAD_OF_NUMBERS = {
+    "several outputs": (lambda X, y: {"X_val": X, "y_val": np.c_[y, y]}, "2 outputs"),
+    "strings": (lambda X, y: {"X_val": X, "y_val": np.full(len(y), "seven")}, "string"),
+    "NaN in y_val": (lambda X, y: {"X_val": X, "y_val": with_value(y, np.nan)}, "NaN"),
+}
+BAD_CASES = [
+    pytest.param(make, *case, id=f"{make.__name__}-{name}")
+    for make, cases in ((classifier, BAD | BAD_OF_CLASSES), (regressor, BAD | BAD_OF_NUMBERS))
+    for name, case in cases.items()
+]
+
+
+class TestErrors:
+    @pytest.mark.parametrize("make, given, message", BAD_CASES)
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_bad_validation_data(self, digits, make, given, message, early_stopping):
+        """A ValueError, before training; the estimator stays as it was."""
+        X, y, X_val, y_val = parts(*digits)
+        if make is regressor:
+            y, y_val = y.astype(float), y_val.astype(float)
+        estimator = make(early_stopping=early_stopping)
+        with pytest.raises(ValueError, match=message):
+            estimator.fit(X, y, **given(X_val, y_val))
+        assert not [name for name in vars(estimator) if name.endswith("_")]
+
+        fitted = make(max_iter=1).fit(X[:, :30], y)
+        before = fitted.predict(X[:, :30])
+        names = set(vars(fitted))
+        with pytest.raises(ValueError):
+            fitted.fit(X, y, **given(X_val, y_val))
+        assert set(vars(fitted)) == names
+        assert_array_equal(fitted.predict(X[:, :30]), before)
+        assert len(fitted.history_["loss"]) == 1
+
+    def test_multilabel_of_other_labels(self, digits):
+        X, y, X_val, y_val = parts(digits[0], np.c_[digits[1] > 2, digits[1] > 5].astype(int))
+        for wrong in (np.c_[y_val, y_val], y_val[:, 0]):
+            with pytest.raises(ValueError, match="shape"):
+                classifier().fit(X, y, X_val=X_val, y_val=wrong)
+
+    def test_negative_counts(self, numbers):
+        X, _, X_val, _ = numbers
+        estimator = regressor(loss="poisson")
+        with pytest.raises(ValueError, match="requires y >= 0"):
+            estimator.fit(X, np.ones(N), X_val=X_val, y_val=np.full(N_VAL, -1.0))
+
+    def test_they_have_names(self, classes):
+        """Validation data by position would be too easily mixed up."""
+        X, y, X_val, y_val = classes
+        with pytest.raises(TypeError, match="positional argument"):
+            classifier().fit(X, y, None, X_val, y_val)
+
+
+class TestWithin:
+    """Validation data in scikit-learn's meta-estimators, by metadata routing."""
+
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_pipeline_transforms_them(self, classes, early_stopping):
+        X, y, X_val, y_val = (10 * array if array.ndim == 2 else array for array in classes)
+        params = {"early_stopping": early_stopping}
+        with config_context(enable_metadata_routing=True):
+            estimator = classifier(**params).set_fit_request(X_val=True, y_val=True)
+            pipeline = make_pipeline(StandardScaler(), estimator, transform_input=["X_val"])
+            pipeline.fit(X, y, X_val=X_val, y_val=y_val)
+        scaler = StandardScaler().fit(X)
+        direct = classifier(**params).fit(
+            scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val
+        )
+        assert_array_equal(pipeline[-1].history_["val_loss"], direct.history_["val_loss"])
+        assert_array_equal(pipeline.predict(X_val), direct.predict(scaler.transform(X_val)))
+
+    def test_pipeline_without_routing_takes_them_by_step(self, classes):
+        X, y, X_val, y_val = classes
+        pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), classifier())
+        pipeline.fit(X, y, mlpclassifier__X_val=X_val, mlpclassifier__y_val=y_val)
+        direct = classifier().fit(X, y, X_val=X_val, y_val=y_val)
+        assert_array_equal(pipeline[-1].history_["val_loss"], direct.history_["val_loss"])
+
+    def test_grid_search(self, classes):
+        X, y, X_val, y_val = classes
+        names = ("X_val", "y_val", "sample_weight_val")
+        data_val = dict(zip(names, (X_val, y_val, np.linspace(1, 2, N_VAL)), strict=True))
+        split = PredefinedSplit(np.r_[np.full(200, -1), np.zeros(N - 200)])
+        grid = {"hidden_layer_sizes": [3, 12]}
+        with config_context(enable_metadata_routing=True):
+            estimator = classifier(early_stopping=True)
+            estimator.set_fit_request(**dict.fromkeys(names, True))
+            search = GridSearchCV(estimator, grid, cv=split).fit(X, y, **data_val)
+        best = search.best_estimator_
+        direct = classifier(early_stopping=True, hidden_layer_sizes=best.hidden_layer_sizes)
+        direct.fit(X, y, **data_val)
+        assert_array_equal(best.validation_scores_, direct.validation_scores_)
+        direct.fit(X[:200], y[:200], **data_val)
+        assert_allclose(search.best_score_, direct.score(X[200:], y[200:]))
+
+    def test_routing_asks_for_a_decision(self, classes):
+        X, y, X_val, y_val = classes
+        with config_context(enable_metadata_routing=True):
+            search = GridSearchCV(classifier(), {"alpha": [0.1]}, cv=2)
+            with pytest.raises(ValueError, match="set_fit_request"):
+                search.fit(X, y, X_val=X_val, y_val=y_val)
+
+
+class TestCallbacks:
+    """Callbacks of scikit-learn 1.9 see the training data, with validation data as without."""
+
+    @pytest.fixture
+    def callback(self):
+        return pytest.importorskip(
+            "sklearn.callback", reason="scikit-learn has no callbacks before 1.9"
+        )
+
+    @pytest.mark.parametrize("kind", ["multiclass", "numbers"])
+    @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_scoring_monitor(self, problem, callback, solver, early_stopping):
+        estimator, X, y, X_val, y_val = problem
+        estimator.set_params(solver=solver, early_stopping=early_stopping)
+        plain = type(estimator)(**estimator.get_params()).fit(X, y, X_val=X_val, y_val=y_val)
+        name = "accuracy" if isinstance(estimator, MLPClassifier) else "r2"
+        monitor = callback.ScoringMonitor(scoring=name)
+        estimator.set_callbacks(monitor).fit(X, y, X_val=X_val, y_val=y_val)
+        rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+        rows = [row for row in rows if name in row]
+        assert len(rows) == estimator.n_iter_ == len(estimator.history_["val_score"])
+        assert_allclose(rows[-1][name], estimator.score(X, y))
+        for quantity in ("loss", "val_loss", "val_score"):
+            assert_array_equal(estimator.history_[quantity], plain.history_[quantity])
+
+    @pytest.mark.parametrize("kind", ["multiclass", "numbers"])
+    @pytest.mark.parametrize("scoring", [None, "loss", lambda fitted, X, y: fitted.score(X, y)])
+    def test_progress_bar(self, problem, callback, scoring, capsys):
+        pytest.importorskip("rich")
+        estimator, X, y, X_val, y_val = problem
+        estimator.set_params(early_stopping=True, scoring=scoring)
+        estimator.set_callbacks(callback.ProgressBar()).fit(X, y, X_val=X_val, y_val=y_val)
+        assert type(estimator).__name__ in capsys.readouterr().out
+        assert np.isfinite(estimator.history_["val_score"]).all()
