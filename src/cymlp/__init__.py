@@ -1,6 +1,9 @@
 """Multi-layer perceptrons with scikit-learn's interface and numbers, compiled."""
 
-from cymlp import datasets, plotting, schedules
+from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
+
+from cymlp import schedules
 from cymlp._classifier import MLPClassifier
 from cymlp._regressor import MLPRegressor
 from cymlp._version import __version__
@@ -15,3 +18,10 @@ __all__ = [
     "schedules",
     "show_versions",
 ]
+
+
+def __getattr__(name: str) -> _ModuleType:
+    """The modules that not everyone needs, imported when they are asked for."""
+    if name in ("datasets", "plotting"):
+        return _import_module(f"cymlp.{name}")
+    raise AttributeError(f"module 'cymlp' has no attribute {name!r}")
