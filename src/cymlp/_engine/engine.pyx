@@ -23,10 +23,10 @@ A team of threads makes a step together, in three phases that each share out dif
     passes    by rows       forward pass, loss, deltas back to the first layer
     update    by features   the gradient of these rows of every W, and their update
 
-They meet after the first and the second, so that each reads what the others have written; where
-the gradient's norm is clipped, also between gradient and update. A
-member's rows of W_0, its columns of X and its part of Adam's moments are touched by it alone
-and stay in its cache. Where X is sparse or has few features there are no partial products,
+They meet after the first and the second, so that each reads what the others have written;
+where the gradient's norm is clipped, also between gradient and update. A member's rows of W_0,
+its columns of X and its part of Adam's moments are touched by it alone and stay in its cache.
+Where X is sparse or has few features there are no partial products,
 and rows of X are gathered at the beginning of the passes. One thread is a team too, and meets
 nobody. Nothing is allocated inside a run, and below a ``def`` nothing needs the GIL, save the
 poll for signals.
