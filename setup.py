@@ -89,7 +89,11 @@ def extensions():
 
 
 class BuildExtensions(build_ext):
-    """build_ext that says in one sentence that there is no C compiler."""
+    """build_ext by all CPUs, that says in one sentence that there is no C compiler."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
 
     def run(self):
         try:
