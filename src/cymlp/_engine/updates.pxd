@@ -4,6 +4,7 @@ from cymlp._engine.kernels.optimizers cimport Rule
 
 cdef class Update:
     cdef Rule rule
-    cdef object l2_shares, l1   # the memory that the rule points to
+    cdef Py_ssize_t n_l2, n_l1   # layers for which the rule has coefficients of their own; or 0
 
     cdef bint fits(self, Py_ssize_t n_layers)
+    cdef void _forget_layers(self)

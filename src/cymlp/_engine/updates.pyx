@@ -1,5 +1,5 @@
 """Update: what an update rule needs to know, beside the arrays it works on."""
-from array import array as _array
+from libc.stdlib cimport free, malloc
 
 from cymlp._engine.kernels.optimizers cimport ADAM, GRADIENT, MOMENTUM, NESTEROV, SGD
 
@@ -7,6 +7,17 @@ cdef dict RULES = {
     "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM, "gradient": GRADIENT,
 }
 cdef dict N_STATES = {SGD: 0, MOMENTUM: 1, NESTEROV: 1, ADAM: 2, GRADIENT: 0}
+
+
+cdef double *copied(values) except NULL:
+    """The values in memory of their own."""
+    cdef Py_ssize_t i
+    cdef double *memory = <double *>malloc(len(values) * sizeof(double))
+    if memory == NULL:
+        raise MemoryError
+    for i in range(len(values)):
+        memory[i] = values[i]
+    return memory
 
 
 cdef class Update:
@@ -44,18 +55,16 @@ cdef class Update:
         self.rule.weight_decay = weight_decay
         self.rule.clip_norm = clip_norm
         self.rule.seed = seed
-        cdef double[::1] coefficients
+        self._forget_layers()
         if not isinstance(alpha, tuple):
             self.rule.alpha = alpha
         elif any(alpha):
             self.rule.alpha = max(alpha)
-            self.l2_shares = _array("d", [value / self.rule.alpha for value in alpha])
-            coefficients = self.l2_shares
-            self.rule.l2_shares = &coefficients[0]
+            self.n_l2 = len(alpha)
+            self.rule.l2_shares = copied([value / self.rule.alpha for value in alpha])
         if any(l1):
-            self.l1 = _array("d", l1)
-            coefficients = self.l1
-            self.rule.l1 = &coefficients[0]
+            self.n_l1 = len(l1)
+            self.rule.l1 = copied(l1)
         self.rule.momentum = momentum
         self.rule.beta_1 = beta_1
         self.rule.beta_2 = beta_2
@@ -83,6 +92,14 @@ cdef class Update:
 
     cdef bint fits(self, Py_ssize_t n_layers):
         """Whether what it has for each layer is for so many."""
-        return all(
-            values is None or len(values) == n_layers for values in (self.l2_shares, self.l1)
-        )
+        return self.n_l2 in (0, n_layers) and self.n_l1 in (0, n_layers)
+
+    def __dealloc__(self):
+        self._forget_layers()
+
+    cdef void _forget_layers(self):
+        """Give back the memory of what it has for each layer."""
+        free(<void *>self.rule.l2_shares)
+        free(<void *>self.rule.l1)
+        self.rule.l2_shares = self.rule.l1 = NULL
+        self.n_l2 = self.n_l1 = 0
