@@ -49,8 +49,6 @@ _HISTORY = (
     "_records",
 )
 
-_ACTIVATION = ("activation", "hidden layers")
-
 # Bytes of a slice of rows that predict converts or decodes at a time.
 _SLICE_BYTES = 4_000_000
 
@@ -481,7 +479,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _training_layout(self, network: Network, dropout: bool = False) -> Any:
         """The network with its loss, as the engine takes it, with or without dropout."""
         n_hidden = len(network.units) - 2
-        activations = per_layer(self.activation, n_hidden, *_ACTIVATION)
+        activations = per_layer(self.activation, n_hidden, "activation", "hidden layers")
         rates = per_layer(self.dropout, n_hidden, "dropout", "hidden layers")
         loss, settings = self._loss_settings()
         return _engine.Layout(

@@ -440,7 +440,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         classifier._label_binarizer = _fitted_binarizer(labels)
         classifier.classes_ = labels
         n_outputs = np.size(intercepts[-1]) if len(intercepts) else 0
-        if n_outputs not in (len(labels), 1 if len(labels) == 2 else len(labels)):
+        if n_outputs != len(labels) and not (n_outputs == 1 and len(labels) == 2):
             raise ValueError(
                 f"The last layer has {n_outputs} outputs for {len(labels)} classes: {labels}."
             )

@@ -46,12 +46,11 @@ class TrainingScore:
         self._rows.clear()
         if weights is not None and not weights.any():
             return np.nan
+        n = len(targets) if weights is None else weights.sum(dtype=np.float64)
         if targets.dtype == bool:
-            total = len(targets) if weights is None else weights.sum(dtype=np.float64)
-            return float(totals[0] / total)
+            return float(totals[0] / n)
         means = np.average(targets, axis=0, weights=weights)
         squares = np.average((targets - means) ** 2, axis=0, weights=weights)
-        n = len(targets) if weights is None else weights.sum(dtype=np.float64)
         # As r2_score has it where the targets are constant.
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = np.where(squares > 0, 1 - totals / (n * squares), totals == 0)

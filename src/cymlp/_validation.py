@@ -53,8 +53,7 @@ class Validation:
         self._samples = _engine.Samples(problem.X, problem.targets, problem.score_weights)
         self._truth = estimator._decoded(held_out.part(problem.targets))
         self._weights = held_out.part(problem.score_weights)
-        self._n_rows = len(self._truth)
-        self._work = np.empty(self._n_rows * (network.units[-1] + 1), network.parameters.dtype)
+        self._work = np.empty(len(self._truth) * (network.units[-1] + 1), network.parameters.dtype)
         self._score = self._scorer(estimator)
 
     def _scorer(self, estimator: Any) -> Callable[[NDArray[Any], float], float]:

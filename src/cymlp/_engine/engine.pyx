@@ -333,6 +333,18 @@ cdef inline bint clips(const Rule *rule) noexcept nogil:
     return rule.clip_norm > 0 and rule.name != GRADIENT
 
 
+cdef inline void add_penalties(
+    Run *run, const Rule *rule, Py_ssize_t rank, Py_ssize_t layer, const floating *W,
+    Py_ssize_t size,
+) noexcept nogil:
+    """squares and sizes of a part grow by those of these weights W (size,) of a layer."""
+    cdef double l1 = l1_coefficient(rule, layer)
+    if rule.alpha > 0:
+        run.squares[rank] += l2_share(rule, layer) * squared_norm(W, size)
+    if l1 > 0:
+        run.sizes[rank] += l1 * absolute_sum(W, size)
+
+
 cdef void descend(
     Run *run, const Rule *rule, Py_ssize_t rank, Py_ssize_t layer, double weight,
     Py_ssize_t offset, Py_ssize_t size, floating *parameters, floating *G, floating *state,
@@ -348,9 +360,7 @@ cdef void descend(
         apply(rule, W, G, state + offset, run.net.n_parameters, size, l2, rule.weight_decay)
     if l1 > 0:
         soft_threshold(rule, W, state + offset, run.net.n_parameters, size, l1 / weight)
-        run.sizes[rank] += l1 * absolute_sum(W, size)
-    if rule.alpha > 0:
-        run.squares[rank] += l2_share(rule, layer) * squared_norm(W, size)
+    add_penalties(run, rule, rank, layer, W, size)
 
 
 cdef void update_weights(
@@ -620,10 +630,7 @@ cdef void note_penalties(Run *run, Py_ssize_t rank, const floating *parameters) 
         own = share(net.units[layer], rank, run.gate.size, LINE)
         W = parameters + net.W[layer] + own.start * net.units[layer + 1]
         size = (own.stop - own.start) * net.units[layer + 1]
-        if run.rule.alpha > 0:
-            run.squares[rank] += l2_share(&run.rule, layer) * squared_norm(W, size)
-        if l1_coefficient(&run.rule, layer) > 0:
-            run.sizes[rank] += l1_coefficient(&run.rule, layer) * absolute_sum(W, size)
+        add_penalties(run, &run.rule, rank, layer, W, size)
 
 
 cdef void steps_job(void *arguments, Range parts) noexcept nogil:
