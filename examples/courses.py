@@ -1,0 +1,56 @@
+"""What the examples share: the setting, the images, and the table at the end.
+
+Run as they are, the examples take seconds, with the digits that come with scikit-learn. With
+``--full`` they take the course's own setting, with MNIST or Fashion-MNIST.
+"""
+
+import sys
+import warnings
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Bunch
+
+from cymlp.datasets import fetch_mnist
+
+FULL = "--full" in sys.argv[1:]
+
+# Gradient descent as the courses wrote it: no momentum, no penalty, all epochs whatever comes.
+DESCENT = {"solver": "sgd", "momentum": 0.0, "alpha": 0.0, "n_iter_no_change": np.inf}
+
+# A course's number of epochs is what it is, converged or not.
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
+
+
+def load_images(name):
+    """Images of ``name``, "mnist" or "fashion-mnist", or in the small setting of digits.
+
+    Returns
+    -------
+    images : Bunch
+        X_train, y_train, X_test, y_test and target_names as of `fetch_mnist`; pixels are float32
+        from 0 to 255.
+    """
+    if FULL:
+        images = fetch_mnist(name)
+    else:
+        print(f"Small setting: scikit-learn's digits, not {name}, which --full takes.")
+        X, y = load_digits(return_X_y=True)
+        parts = train_test_split(X * (255 / 16), y, test_size=500, random_state=0)
+        images = Bunch(**dict(zip(["X_train", "X_test", "y_train", "y_test"], parts, strict=True)))
+        images.target_names = np.arange(10).astype(str)
+    images.X_train = images.X_train.astype(np.float32)
+    images.X_test = images.X_test.astype(np.float32)
+    return images
+
+
+def compare(*rows):
+    """Print rows (what, the course's figure, cymlp's) as a Markdown table."""
+    rows = [("", "course", "cymlp"), *rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    rows.insert(1, tuple("-" * width for width in widths))
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("| " + " | ".join(cells) + " |")
