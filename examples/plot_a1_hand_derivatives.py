@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from courses import compare
 
-from cymlp import MLPClassifier
+from cymlp import MLPClassifier, MLPRegressor
 
 W, b = np.array([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]]), np.zeros(3)
 V, c = np.array([[1.0, 1.0], [-1.0, -1.0], [-1.0, -1.0]]), np.zeros(2)
@@ -32,15 +32,10 @@ clf = MLPClassifier.from_weights(
 # is :math:`-\delta_{it} / y_t`; their product is :math:`y - e_t`, and the chain rule does the rest.
 
 
-def forward(W, b, V, c):
-    h = 1 / (1 + np.exp(-(x @ W + b)))
-    exps = np.exp(h @ V + c)
-    return h, exps / exps.sum()
-
-
 def by_hand(W, b, V, c):
     """The derivatives of the loss with respect to W, V, b, c and x."""
-    h, y = forward(W, b, V, c)
+    h = 1 / (1 + np.exp(-(x @ W + b)))
+    y = np.exp(h @ V + c) / np.exp(h @ V + c).sum()
     softmax_jacobian = np.diag(y) - np.outer(y, y)
     do = softmax_jacobian @ (-np.eye(2)[target] / y[target])
     dk = (V @ do) * h * (1 - h)
@@ -59,10 +54,19 @@ def gap(clf):
     return max(np.abs(hand - ours).max() for hand, ours in pairs)
 
 
-h, _ = forward(W, b, V, c)
-o, y = clf.decision_function([x])[0], clf.predict_proba([x])[0]
-print(f"h = {h}\ny = {y}\ndV =\n{by_cymlp(clf)[1]}\ndc = {by_cymlp(clf)[3]}")
+y = clf.predict_proba([x])[0]
 first_gap = gap(clf)
+print(f"y = {y}\ndV =\n{by_cymlp(clf)[1]}\ndc = {by_cymlp(clf)[3]}")
+
+# %%
+# What lies between input and probabilities comes out of a regressor with the same weights, which
+# has no softmax, and of one that ends with the hidden layer.
+
+o = MLPRegressor.from_weights([W, V], [b, c], activation="logistic").predict([x])[0]
+h = MLPRegressor.from_weights([W, np.eye(3)], [b, np.zeros(3)], activation="logistic").predict([x])[
+    0
+]
+print(f"h = {h}\no = {o}")
 
 # %%
 # All derivatives before the output layer are 0 here, as both outputs weigh each hidden unit alike.

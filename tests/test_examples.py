@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 import matplotlib.pyplot as plt
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("plot_*.py"))
 
@@ -20,6 +21,7 @@ def alone(monkeypatch):
     backend = matplotlib.get_backend()
     plt.switch_backend("agg")
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         yield
     plt.close("all")
     plt.switch_backend(backend)
