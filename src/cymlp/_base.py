@@ -522,7 +522,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """The loss of the fitted network on X and y, and its gradient.
 
         It is what training minimises: the weighted mean of the samples' losses plus the
-        penalties over the sum of the weights, dropout left out. The penalty |w| has the slope
+        penalties over the sum of the weights, dropout left out. The penalty ``|w|`` has the slope
         0 at 0. Of several outputs the squared error is the sum here, as it is in the gradient
         that training takes; in ``loss_``, as in scikit-learn, it is the mean.
 

@@ -95,7 +95,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Size of the residual, above 0, up to which loss="huber" is quadratic; as in Keras.
     l1_ratio : float or list of float, default=0.0
         Share of L1 in the penalty, in [0, 1], of all layers of weights or of each, as in
-        scikit-learn's SGDClassifier: alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2). It is
+        scikit-learn's SGDClassifier: ``alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2)``. It is
         applied after each update of "sgd" and "adam" as a soft threshold in proportion to the
         update's own step, which makes weights exactly 0.
     weight_decay : float, default=0.0
@@ -158,7 +158,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Intercepts of each layer; as for ``coefs_``.
     n_features_in_ : int
         Number of features of X in fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has names that are all strings.
     n_iter_ : int
         Epochs or iterations of the last fit.

@@ -1,0 +1,86 @@
+"""The documentation's configuration: ``python docs/check.py`` builds it.
+
+``sphinx-build -t published`` runs the gallery's examples in the courses' own settings, with MNIST and
+Fashion-MNIST, and links to the documentation of other projects, for which it asks the network.
+"""
+
+import sys
+from pathlib import Path
+
+import cymlp
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "cymlp"
+author = "The cymlp developers"
+copyright = author
+version = release = cymlp.__version__
+
+extensions = [
+    "mathml",
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery/*.md5"]
+templates_path = ["_templates"]
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings have them, with shapes
+numpydoc_show_class_members = False
+
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+html_math_renderer = "mathml"
+html_theme = "pydata_sphinx_theme"
+html_title = "cymlp"
+html_static_path = ["_static"]
+html_css_files = ["cymlp.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "navbar_align": "left",
+    "navigation_with_keys": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "show_nav_level": 2,
+}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "ignore_pattern": r"(courses|quickstart)\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("cymlp",),
+    "reset_argv": f"gallery_arguments.{'course' if tags.has('published') else 'small'}",  # noqa: F821
+    "only_warn_on_example_error": False,
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+}
+
+if tags.has("published"):  # noqa: F821
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+    }
+
+
+def _skip_what_is_inherited_from_others(app, what, name, member, skip, options):
+    """Leave out scikit-learn's methods: their documentation is scikit-learn's."""
+    return skip or not (getattr(member, "__module__", None) or "cymlp").startswith("cymlp")
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", _skip_what_is_inherited_from_others)
