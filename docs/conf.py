@@ -1,7 +1,7 @@
 """The documentation's configuration: ``python docs/check.py`` builds it.
 
-``sphinx-build -t published`` runs the gallery's examples in the courses' own settings, with MNIST and
-Fashion-MNIST, and links to the documentation of other projects, for which it asks the network.
+``sphinx-build -t published`` runs the gallery's examples in the courses' own settings, with MNIST
+and Fashion-MNIST, and links to other projects' documentation, for which it asks the network.
 """
 
 import sys
@@ -42,6 +42,8 @@ copybutton_prompt_is_regexp = True
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "cymlp"
+html_logo = html_favicon = "_static/logo.svg"
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["cymlp.css"]
 html_show_sourcelink = False
@@ -66,6 +68,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
+    "write_computation_times": False,
 }
 
 if tags.has("published"):  # noqa: F821
