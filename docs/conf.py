@@ -33,6 +33,7 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # the docstrings have them, with shapes
 numpydoc_show_class_members = False
 
@@ -47,9 +48,14 @@ html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["cymlp.css"]
 html_show_sourcelink = False
+# Pages that have no pages below them need no list of those.
+html_sidebars = {
+    page: [] for page in ("index", "install", "quickstart", "maths", "benchmarks", "changelog")
+}
 html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
+    "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "navigation_with_keys": True,
     "secondary_sidebar_items": ["page-toc"],

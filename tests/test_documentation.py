@@ -1,18 +1,37 @@
 """The examples of the documentation's pages."""
 
 import doctest
+import re
 import warnings
 from pathlib import Path
 
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-PAGES = sorted((Path(__file__).resolve().parents[1] / "docs").glob("*.md"))
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGES = sorted(
+    page
+    for page in DOCS.rglob("*.md")
+    if page.relative_to(DOCS).parts[0] not in ("_build", "gallery", "generated")
+)
+WITH_EXAMPLES = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
+NEEDED = {"keras": ["keras"], "pytorch": ["torch"], "quickstart": ["matplotlib"]}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_is_python_that_is_tested_or_for_the_shell(page):
+    """No code that no test runs, but for commands and what Sphinx is told."""
+    blocks = re.findall(r"^```(\S*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    for language, code in blocks:
+        assert language in ("python", "bash", "diff") or language.startswith("{")
+        assert language != "python" or code.startswith(">>> ")
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
 def test_examples_of_page(page):
     """What is printed is what the page says; that few epochs do not converge is no news."""
+    for module in NEEDED.get(page.stem, ()):
+        pytest.importorskip(module)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         result = doctest.testfile(str(page), module_relative=False)
