@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
+import cymlp
+from cymlp import datasets, plotting, schedules
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = sorted(
     page
@@ -15,7 +18,7 @@ PAGES = sorted(
     if page.relative_to(DOCS).parts[0] not in ("_build", "gallery", "generated")
 )
 WITH_EXAMPLES = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
-NEEDED = {"keras": ["keras"], "pytorch": ["torch"], "quickstart": ["matplotlib"]}
+NEEDED = {"keras": ["keras"], "pytorch": ["torch"], "quickstart": ["matplotlib"], "data": ["PIL"]}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -37,3 +40,13 @@ def test_examples_of_page(page):
         result = doctest.testfile(str(page), module_relative=False)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_reference_has_every_public_name():
+    """All modules' ``__all__``, but for what is no object of its own."""
+    modules = {"": cymlp, "schedules.": schedules, "plotting.": plotting, "datasets.": datasets}
+    public = {prefix + name for prefix, module in modules.items() for name in module.__all__}
+    public -= {"__version__", "schedules", "plotting", "datasets"}
+    reference = (DOCS / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^   ([\w.]+)$", reference, re.M)
+    assert sorted(listed) == sorted(public)
