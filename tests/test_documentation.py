@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from test_datasets import small_mnist
 
 import cymlp
 from cymlp import datasets, plotting, schedules
@@ -31,10 +32,12 @@ def test_code_is_python_that_is_tested_or_for_the_shell(page):
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
-def test_examples_of_page(page):
+def test_examples_of_page(page, tmp_path, monkeypatch):
     """What is printed is what the page says; that few epochs do not converge is no news."""
     for module in NEEDED.get(page.stem, ()):
         pytest.importorskip(module)
+    small_mnist(tmp_path / "fashion-mnist", 255)
+    monkeypatch.setenv("CYMLP_DATA", str(tmp_path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         result = doctest.testfile(str(page), module_relative=False)
