@@ -350,7 +350,21 @@ class TestScoring:
         estimator.fit(X, y, X_val=X_val, y_val=y_val)
         expected = [scorer(model, X_val, y_val) for model in after_each_epoch(estimator, X, y)]
         assert_allclose(estimator.validation_scores_, expected)
-        assert_array_equal(estimator.history_["val_score"], estimator.validation_scores_)
+        if scoring != "loss":
+            assert_array_equal(estimator.history_["val_score"], estimator.validation_scores_)
+
+    @pytest.mark.parametrize("kind", ["multiclass", "numbers"])
+    @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+    def test_loss_is_watched_and_the_score_is_recorded(self, problem, solver):
+        """With scoring="loss" the history has both, as Keras's has."""
+        estimator, X, y, X_val, y_val = problem
+        estimator.set_params(solver=solver, scoring="loss", early_stopping=solver == "adam")
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        history = estimator.history_
+        if solver == "adam":
+            assert_array_equal(estimator.validation_scores_, -history["val_loss"])
+        best = np.argmin(history["val_loss"]) if solver == "adam" else -1
+        assert_allclose(history["val_score"][best], estimator.score(X_val, y_val))
 
     @pytest.mark.parametrize("kind", ["multiclass"])
     @pytest.mark.parametrize("scoring", ["f1_macro", make_scorer(balanced_accuracy_score)])

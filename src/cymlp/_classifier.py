@@ -141,7 +141,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     history_ : dict of ndarray of shape (n_records,)
         What has been recorded of each epoch, for pandas.DataFrame or pyplot.plot: "loss", "seconds"
         that it took, "n_updates" so far and the "learning_rate" of the last (not with "lbfgs");
-        with validation data "val_loss", without penalties and dropout, and "val_score"; with
+        with validation data "val_loss", without penalties and dropout, and "val_score", which is
+        the accuracy or what ``scoring`` names (the accuracy too where that is "loss"); with
         record_train_score "train_score". NaN where a quantity was not recorded.
     validation_scores_ : list of float or None
         Accuracy, or what ``scoring`` names, on the validation samples after each epoch, with

@@ -120,14 +120,15 @@ class LbfgsTraining:
         _warn_unless_converged(result, estimator.n_iter_, estimator.max_iter)
 
     def _record(self, team: Any) -> float | None:
-        """Add the iteration to the history; return the validation score, if there is one."""
+        """Add the iteration to the history; return what is watched in validation, if any."""
         now = perf_counter()
         record = {"loss": self._estimator.loss_, "seconds": now - self._since}
-        if self._validation is not None:
-            record["val_loss"], record["val_score"] = self._validation.evaluate(team)
+        validated = None if self._validation is None else self._validation.evaluate(team)
+        if validated is not None:
+            record["val_loss"], record["val_score"] = validated.loss, validated.score
         self._estimator._records.append(record)
         self._since = perf_counter()
-        return record.get("val_score")
+        return None if validated is None else validated.watched
 
 
 def _warn_unless_converged(result: Any, n_iter: int, max_iter: int) -> None:

@@ -20,7 +20,7 @@ from cymlp._history import TrainingScore
 from cymlp._network import Network, aligned_empty
 from cymlp._progress import Progress
 from cymlp._threads import engine_threads
-from cymlp._validation import Validation
+from cymlp._validation import Validated, Validation
 from cymlp.schedules import _factors
 
 
@@ -196,7 +196,7 @@ class StochasticTraining:
         )
 
     def _epoch(self, team: Any) -> float | None:
-        """Visit every sample once, and record the loss; return the validation score."""
+        """Visit every sample once, and record the loss; return what is watched in validation."""
         estimator = self._estimator
         if estimator.shuffle:
             self._order = self._shuffled_order()
@@ -217,7 +217,7 @@ class StochasticTraining:
         estimator.n_iter_ += 1
         estimator.t_ += self._n_samples
         estimator.loss_curve_.append(estimator.loss_)
-        return None if validated is None else validated[1]
+        return None if validated is None else validated.watched
 
     def _runs(self) -> Iterator[tuple[NDArray[np.intp] | None, bool, bool]]:
         """The rows of each call to the engine in an epoch, if a record and if its end follows."""
@@ -247,7 +247,7 @@ class StochasticTraining:
             per_epoch * estimator.max_iter,
         )
 
-    def _record(self, learning_rate: float, validated: tuple[float, float] | None) -> None:
+    def _record(self, learning_rate: float, validated: Validated | None) -> None:
         """Add what has been going on since the last record."""
         now = perf_counter()
         record = {
@@ -257,7 +257,7 @@ class StochasticTraining:
             "seconds": now - self._since,
         }
         if validated is not None:
-            record["val_loss"], record["val_score"] = validated
+            record["val_loss"], record["val_score"] = validated.loss, validated.score
         if self._score is not None:
             record["train_score"] = self._score.take()
         self._estimator._records.append(record)

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,17 @@ class HeldOut:
         return array if self.rows is None or array is None else array[self.rows]
 
 
+class Validated(NamedTuple):
+    """What a network does on held-out rows: its loss, its score, and which of them is watched.
+
+    ``watched`` is the score, or with scoring="loss" the negative loss: better if greater.
+    """
+
+    loss: float
+    score: float
+    watched: float
+
+
 class Validation:
     """Loss and score of a network that is being trained, on held-out rows.
 
@@ -54,16 +65,13 @@ class Validation:
         self._truth = estimator._decoded(held_out.part(problem.targets))
         self._weights = held_out.part(problem.score_weights)
         self._work = np.empty(len(self._truth) * (network.units[-1] + 1), network.parameters.dtype)
+        self._watches_loss = estimator.scoring == "loss"
         self._score = self._scorer(estimator)
 
-    def _scorer(self, estimator: Any) -> Callable[[NDArray[Any], float], float]:
-        """The function of (outputs, loss) that gives the score."""
-        if estimator.scoring is None:
-            return lambda outputs, _: estimator._validation_score(
-                self._truth, outputs, self._weights
-            )
-        if estimator.scoring == "loss":
-            return lambda _, loss: -loss
+    def _scorer(self, estimator: Any) -> Callable[[NDArray[Any]], float]:
+        """The function of the outputs that gives the score."""
+        if estimator.scoring is None or self._watches_loss:
+            return lambda outputs: estimator._validation_score(self._truth, outputs, self._weights)
         from sklearn.metrics import check_scoring  # late, for a quick import of cymlp
 
         scorer = check_scoring(estimator, estimator.scoring)
@@ -72,9 +80,9 @@ class Validation:
         # It shares the network; and X has lost the names of its features.
         fitted = copy.copy(estimator)
         fitted.__dict__.pop("feature_names_in_", None)
-        return lambda *_: float(scorer(fitted, X, self._truth, **weights))
+        return lambda _: float(scorer(fitted, X, self._truth, **weights))
 
-    def evaluate(self, team: Any) -> tuple[float, float]:
+    def evaluate(self, team: Any) -> Validated:
         """Loss, without penalties, and score of the network as it is."""
         Z = self._network.outputs(
             self._held_out.problem.X,
@@ -88,4 +96,5 @@ class Validation:
             self._layout, self._samples, self._held_out.rows, Z.copy(), self._work
         )
         _engine.apply_link(self._layout, Z)
-        return loss, self._score(Z, loss)
+        score = self._score(Z)
+        return Validated(loss, score, -loss if self._watches_loss else score)
