@@ -262,6 +262,19 @@ def test_random_state_instance():
     assert generators[0].randint(2**30) == generators[1].randint(2**30)
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_one_batch_is_read_in_order(early_stopping):
+    """Shuffled or not, to the last bit, when all samples are one batch."""
+    X, y, w = data("multiclass")
+    params = {"early_stopping": early_stopping, "dropout": 0.2, "n_jobs": 1, "random_state": 0}
+    shuffled, in_order = (
+        cymlp.MLPClassifier(shuffle=shuffle, max_iter=5, **params).fit(X, y, w)
+        for shuffle in (True, False)
+    )
+    for W, V in zip(shuffled.coefs_, in_order.coefs_, strict=True):
+        assert_array_equal(W, V)
+
+
 def test_sparse_multilabel_targets():
     X, y, _ = data("multilabel")
     ours, theirs = pair("multilabel")

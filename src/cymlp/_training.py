@@ -199,7 +199,10 @@ class StochasticTraining:
         """Visit every sample once, and record the loss; return what is watched in validation."""
         estimator = self._estimator
         if estimator.shuffle:
-            self._order = self._shuffled_order()
+            order = self._shuffled_order()
+            # In one batch the order is of no account, and rows are read fastest where they lie.
+            if self._batch_size < self._n_samples:
+                self._order = order
         self._update.learning_rate = estimator._optimizer.learning_rate
         epoch, validated = _Mean(), None
         for rows, records, ends in self._runs():
