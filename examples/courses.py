@@ -46,6 +46,29 @@ def load_images(name):
     return images
 
 
+def small_normal(fan_in, fan_out, rng):
+    """Initial weights of Uppsala and Riverside: normal with deviation 0.01; intercepts 0."""
+    return rng.normal(0, 0.01, (fan_in, fan_out)), np.zeros(fan_out)
+
+
+def uniform_by_fan_in(fan_in, fan_out, rng):
+    """Initial weights of Montreal: uniform within 1 / sqrt(fan_in); intercepts 0."""
+    bound = 1 / np.sqrt(fan_in)
+    return rng.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
+
+
+def penalties(l1, l2, batch_size):
+    """Montreal's penalties l1 |W|_1 + l2 |W|^2, a coefficient of either for each layer, as params.
+
+    Those of cymlp are alpha (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2) over the samples of the
+    batch.
+    """
+    l1, l2 = np.array(l1), np.array(l2)
+    both = l1 + 2 * l2
+    shares = np.divide(l1, both, out=np.zeros(len(both)), where=both > 0)
+    return {"alpha": (batch_size * both).tolist(), "l1_ratio": shares.tolist()}
+
+
 def compare(*rows):
     """Print rows (what, the course's figure, cymlp's) as a Markdown table."""
     rows = [("", "course", "cymlp"), *rows]
