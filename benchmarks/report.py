@@ -81,11 +81,12 @@ def circumstances(results: Results) -> str:
     """Machine, versions and date, in one line."""
     facts = results["circumstances"]
     versions = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
+    rounds = f"medians of {facts['rounds']} rounds" if facts["rounds"] > 1 else "one round"
     limit = f", at most {facts['rows_limit']} rows" if facts["rows_limit"] else ""
     return (
         f"{facts['cpu']}, {facts['cores']} cores, engine built for {facts['engine']}; "
         f"Python {facts['python']}, {versions}; {facts['date']}; "
-        f"medians of {facts['rounds']} rounds{limit}."
+        f"{rounds}{limit}."
     )
 
 
