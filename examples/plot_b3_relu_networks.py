@@ -68,15 +68,13 @@ plt.show()
 four, four_ours = fitted(3, COURSE, n_few), fitted(3, OURS, n_seeds)
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
-for ax, runs, title in ((left, four, "the course's settings"), (right, four_ours, "ours")):
-    styles = ["-", "--", "-.", ":"]
-    for i, run in enumerate(runs):
-        HistoryDisplay.from_estimator(
-            run, quantities=["val_score"], ax=ax, linestyle=styles[i % 4], linewidth=1.2,
-            color="#D55E00" if runs is four else "#0072B2",
-            label="_",  # no legend: all lines are of one kind
-        )  # fmt: skip
-    ax.set(title=f"{title}, {len(runs)} seeds", ylabel="Test accuracy")
+panels = [(left, four, "the course's settings", "#D55E00"), (right, four_ours, "ours", "#0072B2")]
+for ax, runs, title, color in panels:
+    ax.set_prop_cycle(linestyle=["-", "--", "-.", ":"])
+    for run in runs:
+        curve = run.history_["val_score"]
+        ax.plot(range(1, len(curve) + 1), curve, color=color, linewidth=1.2)
+    ax.set(title=f"{title}, {len(runs)} seeds", xlabel="Epoch", ylabel="Test accuracy")
 plt.show()
 
 # %%

@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import pytest
@@ -111,8 +111,11 @@ def settings(solver):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("solver", ["lbfgs", "sgd", "adam"])
 def test_grid(solver, activation, problem):
+    """SGD has so many settings that each problem and activation has a fifth of them, in turns."""
     X, y, w = data(problem)
-    for weighted, params in settings(solver):
+    turn = PROBLEMS.index(problem) + ACTIVATIONS.index(activation)
+    start, step = (turn % 5, 5) if solver == "sgd" else (0, 1)
+    for weighted, params in islice(settings(solver), start, None, step):
         ours, theirs = pair(problem, solver=solver, activation=activation, **params)
         for estimator in (ours, theirs):
             estimator.fit(X, y, w if weighted else None)
