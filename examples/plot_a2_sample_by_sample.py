@@ -57,11 +57,13 @@ plt.show()
 # Four learning rates
 # -------------------
 
-fig, axes = plt.subplots(2, 2, figsize=(9, 6), sharey=True, layout="constrained")
-for ax, rate in zip(axes.flat, (0.001, 0.003, 0.01, 0.03), strict=True):
+fig, axes = plt.subplots(2, 4, figsize=(12, 5.5), sharey="row", layout="constrained")
+for column, rate in zip(axes.T, (0.001, 0.003, 0.01, 0.03), strict=True):
     run = clf if rate == 0.01 else fitted(learning_rate_init=rate)
-    HistoryDisplay.from_estimator(run, quantities=["loss", "val_loss"], ax=ax)
-    ax.set_title(f"rate {rate}")
+    HistoryDisplay.from_estimator(run, ax=column)
+    column[0].set_title(f"rate {rate}")
+for ax in axes.flat:
+    ax.label_outer()
 plt.show()
 
 # %%
