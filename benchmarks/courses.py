@@ -1,6 +1,7 @@
 """The examples in the courses' own settings: their tables, and the seconds that each takes.
 
-Each runs once, in a process of its own, with its import of everything and its pictures.
+Each runs ``--rounds`` times, in a process of its own, with all imports and pictures; one round of
+all takes some ten minutes.
 """
 
 import ast

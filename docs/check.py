@@ -43,7 +43,10 @@ return Array.from(document.images)
     .map(picture => picture.src)
 """
 LOAD_ALL_PICTURES = "document.querySelectorAll('img').forEach(img => { img.loading = 'eager'; })"
-OVERFLOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+OVERFLOW = """
+const boxes = [document.documentElement, ...document.querySelectorAll('.bd-article-container')];
+return Math.max(...boxes.map(element => element.scrollWidth - element.clientWidth));
+"""
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -105,8 +105,8 @@ gap = np.abs(by_samples() - as_matrices()).max()
 slower = median_seconds(by_samples) / median_seconds(as_matrices)
 
 # %%
-# An epoch of 49,000 images
-# -------------------------
+# A whole epoch
+# -------------
 # With batches of 20 and of 1, the penalties as in the course's training.
 
 

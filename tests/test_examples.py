@@ -1,5 +1,6 @@
 """The examples, in their small setting."""
 
+import re
 import runpy
 import warnings
 from pathlib import Path
@@ -10,6 +11,21 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("plot_*.py"))
+
+# What must be as small, whatever the setting.
+BOUNDS = {
+    "plot_a1_hand_derivatives": {"largest gap of a derivative": 1e-12},
+    "plot_c1_boxes": {
+        "one box: greatest error": 1e-6,
+        "softmax Jacobian: largest gap": 1e-9,
+        "log-softmax Jacobian: largest gap": 1e-12,
+    },
+    "plot_e1_gradient_check": {
+        "ratio less 1, one sample, at most": 1e-6,
+        "ratio less 1, batch of 10, at most": 1e-6,
+        "gap of loop and matrices": 1e-12,
+    },
+}
 
 
 @pytest.fixture
@@ -29,10 +45,14 @@ def alone(monkeypatch):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_example_draws_and_compares(example, alone, capsys):
-    """It ends in pictures and in its table, of which no cell is empty or not a number."""
+    """It ends in pictures and in its table, in which cymlp fails at nothing."""
     runpy.run_path(str(example), run_name="__main__")
     assert plt.get_fignums()
     _, _, table = capsys.readouterr().out.partition("| course")
     rows = [line for line in table.splitlines()[2:] if line.startswith("|")]
     assert rows
-    assert not any("nan" in row for row in rows)
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    results = {what: ours for what, _, ours in cells}
+    assert not any(re.search(r"\b(nan|inf|no)\b", result) for result in results.values())
+    for what, bound in BOUNDS.get(example.stem, {}).items():
+        assert float(results[what]) < bound
