@@ -1,7 +1,7 @@
 """The documentation's configuration: ``python docs/check.py`` builds it.
 
-``sphinx-build -t published`` runs the gallery's examples in the courses' own settings, with MNIST
-and Fashion-MNIST, and links to other projects' documentation, for which it asks the network.
+``sphinx-build -t full`` runs the gallery's examples in the courses' own settings, with MNIST and
+Fashion-MNIST; ``-t online`` links to other projects' documentation, and needs the network.
 """
 
 import sys
@@ -69,7 +69,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("cymlp",),
-    "reset_argv": f"gallery_arguments.{'course' if tags.has('published') else 'small'}",  # noqa: F821
+    "reset_argv": f"gallery_arguments.{'full' if tags.has('full') else 'small'}",  # noqa: F821
     "only_warn_on_example_error": False,
     "abort_on_example_error": True,
     "download_all_examples": False,
@@ -77,7 +77,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 
-if tags.has("published"):  # noqa: F821
+if tags.has("online"):  # noqa: F821
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {
         "python": ("https://docs.python.org/3", None),

@@ -6,6 +6,6 @@ def small(gallery_conf, script_vars):
     return []
 
 
-def course(gallery_conf, script_vars):
+def full(gallery_conf, script_vars):
     """The courses' own settings: minutes, with MNIST and Fashion-MNIST."""
     return ["--full"]
