@@ -9,6 +9,8 @@ are the course's own function: normal with variance 2 / (fan_in + fan_out), inte
 themselves.
 """
 
+# sphinx_gallery_thumbnail_number = 3
+
 import matplotlib.pyplot as plt
 import numpy as np
 from courses import DESCENT, FULL, compare, load_images

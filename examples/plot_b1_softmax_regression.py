@@ -8,6 +8,8 @@ at 0. (The course read its images from PNG files, one folder a class:
 :func:`cymlp.datasets.load_image_folder` does that.)
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 from courses import DESCENT, FULL, compare, load_images, small_normal
 

@@ -9,6 +9,8 @@ smooth function as one likes. The course in New York drew a box of height :math:
 logistic unit does for the step.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 from courses import FULL, compare

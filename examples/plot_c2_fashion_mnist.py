@@ -8,6 +8,8 @@ epochs, and the best weights are kept. The validation images are the test images
 they choose the epoch, which flatters the test figures a little.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import importlib.util
 import os
 from time import perf_counter

@@ -7,6 +7,8 @@ full-batch descent on 1000 images of each digit for 100 epochs. Two classes need
 takes it whenever there are two, and its loss is then the binary cross-entropy.
 """
 
+# sphinx_gallery_thumbnail_number = 3
+
 import matplotlib.pyplot as plt
 import numpy as np
 from courses import DESCENT, FULL, compare, load_images, small_normal

@@ -6,6 +6,8 @@ Riverside's second network, 784-256-10 with logistic hidden units and softmax, l
 from 1000 raw images of each, by 200 steps of descent on all 10,000 at once.
 """
 
+# sphinx_gallery_thumbnail_number = 3
+
 import matplotlib.pyplot as plt
 import numpy as np
 from courses import DESCENT, FULL, compare, load_images, small_normal

@@ -8,6 +8,8 @@ curves, on train, validation and test images, come out of ``partial_fit``, which
 time; the schedule goes on from one to the next.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 import matplotlib.pyplot as plt
 import numpy as np
 from courses import DESCENT, compare, load_images, penalties, uniform_by_fan_in
