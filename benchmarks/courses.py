@@ -25,13 +25,13 @@ def _title(example: Path) -> str:
 
 
 def _rows(output: str) -> list[list[str]]:
-    """The rows of the last Markdown table that was printed, its head first."""
+    """The rows of the Markdown table that was printed, its head first."""
     lines = [line for line in output.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [row for row in cells if set("".join(row)) != {"-"}]
 
 
-def _seconds(example: Path) -> tuple[float, str]:
+def _timed(example: Path) -> tuple[float, str]:
     """How long an example takes in the course's own setting, and what it prints."""
     start = perf_counter()
     run = subprocess.run(
@@ -54,7 +54,7 @@ def measure(options: Options) -> Results:
             continue
         progress(example.stem)
         try:
-            runs = [_seconds(example) for _ in range(options.rounds)]
+            runs = [_timed(example) for _ in range(options.rounds)]
         except subprocess.CalledProcessError as error:
             results["errors"].append(str(error))
             continue

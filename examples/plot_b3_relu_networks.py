@@ -22,7 +22,6 @@ X_train, y_train = images.X_train / 255, images.y_train
 X_test, y_test = images.X_test / 255, images.y_test
 n_seeds, n_few = (10, 4) if FULL else (3, 3)
 
-
 COURSE = {
     "init": small_normal, "batch_size": 1500 if FULL else 50,
     "learning_rate_init": 0.8 if FULL else 0.4, "max_iter": 50 if FULL else 80,
