@@ -10,7 +10,9 @@ import sklearn.neural_network
 from numpy.testing import assert_array_equal
 from scipy.sparse import coo_matrix, csr_matrix
 from sklearn import config_context
+from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import train_test_split
 from sklearn.utils.fixes import parse_version
 
 import cymlp
@@ -334,6 +336,60 @@ def test_unchecked_batch_size(batch_size):
         estimator = MLPRegressor(batch_size=batch_size, max_iter=1, random_state=0).fit(X, y)
     single = MLPRegressor(batch_size=1, max_iter=1, random_state=0).fit(X, y)
     assert_array_equal(estimator.predict(X), single.predict(X))
+
+
+@pytest.mark.parametrize("record_every", [0, -1])
+def test_unchecked_record_every(record_every):
+    with config_context(skip_parameter_validation=True):
+        estimator = MLPRegressor(record_every=record_every, batch_size=5, max_iter=2).fit(X, y)
+    assert len(estimator.history_["loss"]) == 2 * 4
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("dtype, size", [(np.float64, 1e-310), (np.float32, 1e-37)])
+def test_weights_too_small_to_train(solver, dtype, size):
+    """Nothing would be left of the gradients."""
+    weights = np.full(len(X), size)
+    for estimator in (MLPClassifier(solver=solver), MLPRegressor(solver=solver)):
+        with pytest.raises(ValueError, match="sample_weight must have a weight of at least"):
+            estimator.fit(X.astype(dtype), y > 0 if is_classifier(estimator) else y, weights)
+    classifier = MLPClassifier(solver=solver, class_weight={False: size, True: size})
+    with pytest.raises(ValueError, match="sample_weight times class_weight must have a weight"):
+        classifier.fit(X.astype(dtype), y > y[0], np.ones(len(X)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_weights_train(dtype):
+    weights = np.full(len(X), 1e-30)
+    params = {"alpha": 0.0, "max_iter": 5, "random_state": 0}
+    weighted = MLPRegressor(**params).fit(X.astype(dtype), y, weights)
+    plain = MLPRegressor(**params).fit(X.astype(dtype), y)
+    np.testing.assert_allclose(weighted.loss_, plain.loss_, rtol=1e-4)
+
+
+@pytest.mark.parametrize("record_every", [None, 2])
+def test_no_mini_batch_with_weight(record_every):
+    """Those held out have all of the weight."""
+    rows = np.arange(100)
+    data = np.c_[rows, rows**2] / 100.0
+    probe = MLPRegressor(early_stopping=True, max_iter=1, random_state=0).fit(data, rows)
+    _, held_out = train_test_split(rows, random_state=_after_weights(probe), test_size=0.1)
+    weights = np.isin(rows, held_out).astype(float)
+    estimator = MLPRegressor(
+        early_stopping=True, max_iter=1, random_state=0, record_every=record_every
+    )
+    with pytest.raises(ValueError, match="Nothing was trained"):
+        estimator.fit(data, rows, weights)
+    assert not hasattr(estimator, "coefs_")
+
+
+def _after_weights(estimator):
+    """The random numbers that are left when the initial weights have been drawn."""
+    random_state = np.random.RandomState(0)
+    for W, b in zip(estimator.coefs_, estimator.intercepts_, strict=True):
+        random_state.uniform(size=W.size)
+        random_state.uniform(size=b.size)
+    return random_state
 
 
 def test_failure_after_the_data_were_checked():

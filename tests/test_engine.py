@@ -474,6 +474,18 @@ def test_bool_targets():
     assert case.loss_gradient(indicator, 0.1)[0] == case.loss_gradient(case.samples(), 0.1)[0]
 
 
+def test_class_targets():
+    """As their indicators, to the last bit."""
+    case = Case()
+    classes = np.arange(23, dtype=np.int32) % case.T.shape[1]
+    case.T = np.eye(case.T.shape[1])[classes]
+    as_classes = _engine.Samples(case.X, classes, case.w, n_classes=case.T.shape[1])
+    loss, gradient = case.loss_gradient(as_classes, 0.1)
+    expected_loss, expected = case.loss_gradient(case.samples(), 0.1)
+    assert loss == expected_loss
+    assert_array_equal(gradient, expected)
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 def test_nothing_is_allocated_in_a_run(sparse):
     """A run of many mini-batches takes no more memory than a run of one."""
@@ -529,6 +541,23 @@ class TestMisuse:
             _engine.Samples(case.X, case.T[:-1])
         with pytest.raises(ValueError, match="weights has"):
             _engine.Samples(case.X, case.T, case.w[:-1])
+
+    @pytest.mark.parametrize("wrong", [-1, 3])
+    def test_classes_are_checked(self, wrong):
+        with pytest.raises(ValueError, match=rf"targets\[1\] is {wrong}, of 3 classes"):
+            _engine.Samples(np.ones((2, 4)), np.array([0, wrong], dtype=np.int32), n_classes=3)
+
+    def test_indptr_is_checked(self):
+        X = csr_array(np.ones((3, 4)))
+        X.indptr = X.indptr[:-1]
+        with pytest.raises(ValueError, match="indptr"):
+            _engine.Samples(X)
+
+    def test_no_weight(self):
+        case = Case()
+        case.w[:] = 0
+        with pytest.raises(ValueError, match="weights of the samples vanish"):
+            case.loss_gradient(case.samples(), 0.1)
 
     def test_order_is_checked(self):
         case = Case()

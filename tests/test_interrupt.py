@@ -1,12 +1,16 @@
 """Ctrl-C, and other signals whose handlers raise, in the middle of compiled code."""
 
 import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cymlp import MLPClassifier, MLPRegressor, _engine
+from cymlp import MLPClassifier, MLPRegressor, _engine, _threads
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="this platform has no interval timer"
@@ -123,3 +127,121 @@ def test_other_threads_go_on_meanwhile(long_epoch):
         done.set()
         other.join()
     assert counted[0] > 10_000
+
+
+@pytest.fixture
+def small_model():
+    """A model whose calls take a team of two, its data, and SciPy's BLAS, with two threads."""
+    X = np.random.default_rng(0).standard_normal((400, 70))
+    libraries = _threads._scipy_blas()
+    before = [library.get_num_threads() for library in libraries]
+    for library in libraries:
+        _threads._set_threads(library, 2)
+    yield MLPClassifier((32,), max_iter=2, n_jobs=2).fit(X, X[:, 0] > 0), X, libraries
+    for library, n in zip(libraries, before, strict=True):
+        _threads._set_threads(library, n)
+
+
+@pytest.fixture
+def alarm():
+    """Call it to have a function called at SIGALRM; the timer is stopped in the end."""
+    before = signal.getsignal(signal.SIGALRM)
+    yield lambda function: signal.signal(signal.SIGALRM, function)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Training interrupted", "ignore::sklearn.exceptions.ConvergenceWarning"
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("uses_blas", [False, True])
+@pytest.mark.parametrize(
+    "method, seconds", [("predict", 4e-4), ("fit", 2e-3), ("partial_fit", 2e-3)]
+)
+def test_nothing_outlives_an_interrupted_call(
+    monkeypatch, small_model, alarm, method, seconds, uses_blas
+):
+    """At whatever instant Ctrl-C comes: no thread, no team, no limit on BLAS's threads."""
+    monkeypatch.setattr(_engine, "USES_BLAS", uses_blas)
+    model, X, libraries = small_model
+    arguments = (X,) if method == "predict" else (X, X[:, 0] > 0)
+    n_threads = _os_threads()
+    alarm(signal.default_int_handler)
+    random_state = np.random.RandomState(0)
+    interrupted = 0
+    for _ in range(250):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 + random_state.uniform(0, seconds))
+            getattr(model, method)(*arguments)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            interrupted += 1
+        assert not _engine.AT_WORK and not _threads._blas.runs
+        assert all(library.get_num_threads() == 2 for library in libraries)
+    assert interrupted > 20
+    deadline = time.monotonic() + 10  # the last team's threads may still be on their way out
+    while n_threads < _os_threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _os_threads() <= n_threads
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def _os_threads():
+    """Threads of this process, Python's and others; 0 where the system does not tell."""
+    folder = Path("/proc/self/task")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+_PREDICTING_HANDLER = """
+import signal
+import numpy as np
+from cymlp import MLPClassifier, _engine, _threads
+
+def set_threads(*arguments):
+    if not found:
+        signal.raise_signal(signal.SIGALRM)
+    original(*arguments)
+
+_engine.USES_BLAS = True
+X = np.random.default_rng(0).standard_normal((400, 70))
+model = MLPClassifier((32,), max_iter=2, n_jobs=2).fit(X, X[:, 0] > 0)
+expected = model.predict_proba(X)
+found = []
+
+def predict(*of_the_signal):
+    found.append(True)
+    found.append(np.array_equal(model.predict_proba(X), expected))
+
+signal.signal(signal.SIGALRM, predict)
+original, _threads._set_threads = _threads._set_threads, set_threads
+assert np.array_equal(model.predict_proba(X), expected)
+assert len(found) >= 2 and all(found)
+"""
+
+
+def test_a_signal_handler_may_predict():
+    """Even if it comes while BLAS's threads are being set for a prediction."""
+    command = [sys.executable, "-W", "ignore", "-c", _PREDICTING_HANDLER]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("exception", [SystemExit, GeneratorExit, RuntimeError])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_another_exception_out_of_a_schedule_undoes_the_fit(digits, exception, fitted):
+    X, y = digits
+    estimator = MLPClassifier(max_iter=3, tol=0, n_iter_no_change=10, random_state=0)
+    if fitted:
+        with pytest.warns(UserWarning, match="Maximum iterations"):
+            estimator.fit(X, y)
+    before = dict(estimator.__dict__)
+
+    def schedule(step, total):
+        if step > 12:
+            raise exception
+        return 1.0
+
+    estimator.learning_rate = before["learning_rate"] = schedule
+    with pytest.raises(exception):
+        estimator.fit(X, y)
+    assert estimator.__dict__ == before

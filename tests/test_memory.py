@@ -41,6 +41,16 @@ def test_fit_copies_no_sparse_data():
     assert bytes_taken < 0.3 * X.data.nbytes
 
 
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"solver": "lbfgs"}])
+def test_classes_take_no_column_each(params):
+    """Of 20,000 rows and 10,000 classes an indicator matrix would have 200 MB, or 1,600."""
+    X = np.random.default_rng(0).standard_normal((20_000, 4))
+    y = np.arange(20_000) // 2
+    estimator = MLPClassifier(2, max_iter=1, batch_size=1_000, **params)
+    bytes_taken, _ = peak(estimator.fit, X, y)
+    assert bytes_taken < 150_000_000
+
+
 @pytest.fixture(scope="module")
 def million_rows():
     return np.random.default_rng(0).integers(0, 2, (1_000_000, 8), dtype=np.uint8)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -37,46 +38,73 @@ def two_threads():
         _threads._set_threads(library, n)
 
 
+@pytest.fixture
+def no_more_threads():
+    """Call it for a context in which no thread can start."""
+
+    def start(*arguments):
+        raise RuntimeError("can't start new thread")
+
+    return lambda: mock.patch("cymlp._engine.team.start_new_thread", start)
+
+
 def test_scipys_blas_is_found():
     assert len(_threads.blas_info()) >= 1
 
 
-def test_blas_has_one_thread_during_a_run():
-    for arguments in (SMALL, LARGE):
-        with _threads.engine_threads(*arguments):
-            assert set(n_threads()) == {1}
-        assert set(n_threads()) == {2}
+@pytest.fixture
+def uses_blas(monkeypatch):
+    """As in a build that leaves large products to BLAS."""
+    monkeypatch.setattr(_engine, "USES_BLAS", True)
 
 
-def test_a_tiny_run_is_left_to_blas():
-    with _threads.engine_threads(None, 1, 1000, 10):
-        assert set(n_threads()) == {2}
+@pytest.mark.usefixtures("uses_blas")
+class TestBlas:
+    """The threads of SciPy's BLAS, in a build that calls it."""
 
+    def test_it_has_one_during_a_run(self):
+        for arguments in (SMALL, LARGE):
+            with _threads.engine_threads(*arguments):
+                assert set(n_threads()) == {1}
+            assert set(n_threads()) == {2}
 
-def test_restored_after_an_exception():
-    with pytest.raises(RuntimeError), _threads.engine_threads(*SMALL):
-        raise RuntimeError
+    def test_it_is_left_alone_by_a_tiny_run(self):
+        with _threads.engine_threads(None, 1, 1000, 10):
+            assert set(n_threads()) == {2}
 
+    def test_it_is_left_alone_by_a_build_that_does_not_call_it(self, monkeypatch):
+        monkeypatch.setattr(_engine, "USES_BLAS", False)
+        with _threads.engine_threads(*LARGE):
+            assert set(n_threads()) == {2}
 
-def test_runs_at_once():
-    """BLAS keeps to one thread until the last run is over, in whatever order they come and go."""
-    inside, leave = threading.Event(), threading.Event()
+    def test_restored_after_an_exception(self):
+        with pytest.raises(RuntimeError), _threads.engine_threads(*SMALL):
+            raise RuntimeError
 
-    def run():
+    def test_runs_at_once(self):
+        """It keeps to one until the last run is over, in whatever order they come and go."""
+        inside, leave = threading.Event(), threading.Event()
+
+        def run():
+            with _threads.engine_threads(*SMALL):
+                inside.set()
+                leave.wait(timeout=30)
+
+        other = threading.Thread(target=run, daemon=True)
         with _threads.engine_threads(*SMALL):
-            inside.set()
-            leave.wait(timeout=30)
-
-    other = threading.Thread(target=run, daemon=True)
-    with _threads.engine_threads(*SMALL):
-        other.start()
-        assert inside.wait(timeout=30)
-    assert set(n_threads()) == {1}
-    with _threads.engine_threads(*SMALL):
+            other.start()
+            assert inside.wait(timeout=30)
         assert set(n_threads()) == {1}
-    leave.set()
-    other.join()
-    assert set(n_threads()) == {2}
+        with _threads.engine_threads(*SMALL):
+            assert set(n_threads()) == {1}
+        leave.set()
+        other.join()
+        assert set(n_threads()) == {2}
+
+    def test_a_run_where_no_thread_can_start(self, no_more_threads):
+        """Then the calling thread itself has BLAS adjusted."""
+        with no_more_threads(), _threads.engine_threads(*LARGE):
+            assert set(n_threads()) == {1}
 
 
 class TestNumberOfThreads:
@@ -194,20 +222,16 @@ class TestTeam:
             _engine.Team(2).serve(2)
 
     def test_threads_end_with_the_run(self):
-        before = threading.active_count()
-        with _threads.engine_threads(4, 1, 1, 1):
-            assert threading.active_count() == before + 3
-        assert threading.active_count() == before
+        with _threads.engine_threads(4, 1, 1, 1) as team:
+            assert team.n_serving == 3
+            assert team in _engine.AT_WORK
+        assert team.n_serving == 0
+        assert team not in _engine.AT_WORK
 
-    def test_threads_that_cannot_start(self, monkeypatch, digits):
+    def test_threads_that_cannot_start(self, no_more_threads, digits):
         """Then the calling one does all of the work, with the same bits."""
-
-        def start(thread):
-            raise RuntimeError("can't start new thread")
-
-        monkeypatch.setattr(threading.Thread, "start", start)
-        alone = fitted(*digits, n_jobs=2)
-        monkeypatch.undo()
+        with no_more_threads():
+            alone = fitted(*digits, n_jobs=2)
         together = fitted(*digits, n_jobs=2)
         assert_array_equal(alone.coefs_[0], together.coefs_[0])
 
@@ -227,18 +251,19 @@ class TestTeam:
             child = os.fork()
             if child == 0:
                 _engine.predict(*arguments)
-                os._exit(not np.allclose(out, 0.1))
+                forgotten = not _engine.AT_WORK and team.n_serving == 0
+                os._exit(not (np.allclose(out, 0.1) and forgotten))
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize("n_features", [64, 5])
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_alone_the_first_thread_does_all_parts(monkeypatch, digits, solver, n_features):
+def test_alone_the_first_thread_does_all_parts(no_more_threads, digits, solver, n_features):
     """With the same bits: the parts are the same, whoever does them."""
     X, y = digits[0][:500, :n_features], digits[1][:500]
     together = fitted(X, y, n_jobs=3, solver=solver)
-    monkeypatch.setattr(_threads, "_start", lambda team, threads: team.go_on_alone())
-    by_itself = fitted(X, y, n_jobs=3, solver=solver)
+    with no_more_threads():
+        by_itself = fitted(X, y, n_jobs=3, solver=solver)
     assert by_itself.loss_ == together.loss_
     for a, b in zip(by_itself.coefs_, together.coefs_, strict=True):
         assert_array_equal(a, b)
@@ -327,6 +352,7 @@ def _fit_in_child(X, y, queue):
     "fork" not in multiprocessing.get_all_start_methods(), reason="this platform has no fork"
 )
 @pytest.mark.parametrize("during", [False, True])
+@pytest.mark.usefixtures("uses_blas")
 def test_fork(digits, during):
     """A child forked after a fit, or from within one, fits too, with its own count of runs."""
     X, y = digits
@@ -349,6 +375,7 @@ def test_fork(digits, during):
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.usefixtures("uses_blas")
 def test_fork_within_a_run():
     """The child leaves the run that it was forked from without an error."""
     child = None

@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit, train_test_sp
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cymlp import MLPClassifier, MLPRegressor
+from cymlp import MLPClassifier, MLPRegressor, _validation
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -229,6 +229,24 @@ class TestRecords:
         assert_array_equal(np.isnan(scores), [False] * N_EPOCHS + [True] * N_EPOCHS)
 
 
+@PROBLEMS
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_are_evaluated_in_slices(problem, weighted, monkeypatch):
+    """With the numbers of all rows at once."""
+    estimator, X, y, X_val, y_val = problem
+    weights = np.linspace(0, 2, N_VAL) if weighted else None
+    data = {"X_val": X_val, "y_val": y_val, "sample_weight_val": weights}
+    at_once = estimator.fit(X, y, **data).history_
+    monkeypatch.setattr(_validation, "_SLICE_BYTES", 100)
+    in_slices = estimator.fit(X, y, **data).history_
+    for name in ("val_loss", "val_score"):
+        assert_allclose(in_slices[name], at_once[name], rtol=1e-12)
+    estimator.set_params(early_stopping=True, validation_fraction=0.3).fit(X, y)
+    in_slices = estimator.history_
+    monkeypatch.undo()
+    assert_allclose(in_slices["val_loss"], estimator.fit(X, y).history_["val_loss"], rtol=1e-12)
+
+
 class TestEarlyStopping:
     @PROBLEMS
     def test_all_rows_train(self, problem):
@@ -254,6 +272,59 @@ class TestEarlyStopping:
         scores = estimator.validation_scores_
         assert max(scores) > scores[-1]
         assert_allclose(estimator.score(X_val, y_val), max(scores))
+
+    @PROBLEMS
+    def test_best_iteration(self, problem):
+        """Counted from 1, and of the last fit."""
+        estimator, X, y, X_val, y_val = problem
+        estimator.set_params(early_stopping=True, learning_rate_init=0.1, max_iter=20)
+        estimator.set_params(warm_start=True, n_iter_no_change=5)
+        assert not hasattr(estimator, "best_iteration_")
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        assert estimator.best_iteration_ == 1 + int(np.argmax(estimator.validation_scores_))
+        n_before, best = len(estimator.validation_scores_), estimator.best_validation_score_
+        estimator.fit(X, y, X_val=X_val, y_val=y_val)
+        later = estimator.validation_scores_[n_before:]
+        assert estimator.best_iteration_ == (
+            1 + int(np.argmax(later)) if max(later) > best else None
+        )
+        estimator.set_params(early_stopping=False).fit(X, y)
+        assert estimator.best_iteration_ is None
+
+    def test_losses_of_what_is_not_the_mean_are_watched_themselves(self):
+        """R^2 of a 5 % quantile falls while the quantile gets better."""
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((2_000, 5))
+        y = X[:, 0] + 1.5 * rng.standard_normal(2_000)
+        estimator = regressor(
+            loss="quantile", quantile=0.05, early_stopping=True, max_iter=200, hidden_layer_sizes=20
+        ).fit(X, y)
+        below = np.mean(y < estimator.predict(X))
+        assert 0.03 < below < 0.07
+        by_name = regressor(**estimator.get_params() | {"scoring": "loss"}).fit(X, y)
+        assert_array_equal(estimator._network.parameters, by_name._network.parameters)
+        assert estimator.validation_scores_ == by_name.validation_scores_
+        assert_array_equal(estimator.history_["val_loss"], -np.array(estimator.validation_scores_))
+
+    @pytest.mark.parametrize("loss", ["absolute_error", "huber"])
+    def test_outliers(self, loss):
+        """A few of them make R^2 say nothing of the rest."""
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((1_500, 5))
+        y = X @ rng.standard_normal(5)
+        clean = y.copy()
+        outliers = rng.random(len(y)) < 0.05
+        y[outliers] += rng.standard_normal(outliers.sum()) * 300
+        estimator = regressor(
+            loss=loss, early_stopping=True, max_iter=300, hidden_layer_sizes=30
+        ).fit(X, y)
+        assert np.abs(estimator.predict(X) - clean).mean() < 0.15
+
+    @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+    def test_losses_of_scikit_learn_are_watched_by_score(self, loss):
+        X = np.random.default_rng(0).standard_normal((200, 5))
+        estimator = regressor(loss=loss, early_stopping=True).fit(X, np.exp(X[:, 0]))
+        assert_array_equal(estimator.history_["val_score"], estimator.validation_scores_)
 
     @pytest.mark.parametrize("patience", [1, 3])
     def test_patience(self, classes, patience):

@@ -17,6 +17,7 @@ from cymlp._data import (
     FLOATS,
     Problem,
     cast_to,
+    checked_sparse,
     checked_weights,
     engine_ready,
     is_ready,
@@ -152,7 +153,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _encoded(
         self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
     ) -> NDArray[Any]:
-        """Targets (n_samples, n_outputs), bool or of ``dtype``, for the validated y."""
+        """Targets of the validated y, as in Problem; numbers are of ``dtype``."""
 
     @staticmethod
     @abstractmethod
@@ -161,17 +162,25 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        """What predict returns for the network's outputs (n_samples, n_outputs)."""
+        """What predict returns for the network's outputs (n_samples, n_outputs), or for targets."""
 
     @abstractmethod
     def _output_activation(self) -> str:
         """The output layer's activation, once the targets are encoded."""
 
     @abstractmethod
+    def _n_outputs(self, targets: NDArray[Any]) -> int:
+        """Outputs of a network for these targets."""
+
+    @abstractmethod
     def _validation_score(
-        self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None
+        self, truth: NDArray[Any], predicted: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
-        """The score that early stopping watches."""
+        """The score on validation data, of what predict returns for them."""
+
+    def _watches_loss(self) -> bool:
+        """Whether early stopping watches the loss on validation data, and not a score."""
+        return bool(self.scoring == "loss")
 
     @abstractmethod
     def _encoded_again(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
@@ -279,7 +288,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
                 )
-        except Exception:
+        except BaseException:  # of a schedule or a scorer SystemExit too; run handles Ctrl-C
             if not task.has_failed:  # else the callback finds the model as far as it got
                 before.restore()
                 if incremental and training.has_updated:
@@ -304,7 +313,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         weights = None if sample_weight is None else checked_weights(sample_weight, X)
         targets = self._encoded(y, X.dtype, incremental, classes)
         return Problem(
-            X, targets, self._with_class_weights(y, weights, X.dtype, incremental), weights
+            X,
+            targets,
+            self._n_outputs(targets),
+            self._with_class_weights(y, weights, X.dtype, incremental),
+            weights,
         )
 
     def _problem_of_ones_own(self, X: Any, y: Any, sample_weight: Any) -> Problem | None:
@@ -324,7 +337,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X, y = self._checked_data(X, y, reset=False)
         X = engine_ready(cast_to(X, self._current_network().parameters.dtype, "X"))
         weights = None if sample_weight is None else checked_weights(sample_weight, X)
-        return Problem(X, self._encoded_again(y, X.dtype), weights, weights)
+        targets = self._encoded_again(y, X.dtype)
+        return Problem(X, targets, self.n_outputs_, weights, weights)
 
     def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
         """X and y validated, y (n_samples,) or (n_samples, n_outputs)."""
@@ -334,9 +348,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 self.__dict__.pop("feature_names_in_", None)
             if X.shape[1] == self.n_features_in_ and not hasattr(self, "feature_names_in_"):
                 return X, y
+        checked_sparse(y, "y")
         X, y = validate_data(
             self,
-            X,
+            checked_sparse(X),
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
@@ -360,7 +375,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         One that goes on from an earlier fit is a copy: should training diverge, the earlier
         one is still there.
         """
-        n_features, n_outputs = problem.X.shape[1], problem.targets.shape[1]
+        n_features, n_outputs = problem.X.shape[1], problem.n_outputs
         hidden = hidden_units(self.hidden_layer_sizes)
         if first_pass:
             network = Network.initialized(
@@ -403,6 +418,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return
         fitted.setdefault("loss_curve_", [])
         fitted.setdefault("_no_improvement_count", 0)
+        self.best_iteration_ = None
         if self.early_stopping:
             self.best_loss_ = None
             if fitted.get("validation_scores_") is None:
@@ -565,7 +581,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return loss_and_gradients(
             network,
             self._training_layout(network),
-            _engine.Samples(problem.X, problem.targets, weights),
+            problem.samples(weights),
             weights,
             self._coefficients(len(network.coefs)),
             # Of several outputs the engine reports the mean.
@@ -606,7 +622,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             and "feature_names_in_" not in fitted
         )
         if not ready:
-            X = self._validated(X)
+            X = self._validated(checked_sparse(X))
         network = self._current_network()
         if X.shape[1] != network.units[0]:
             raise ValueError(
@@ -637,7 +653,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                     finite=not ready,
                 )
             except NotFiniteError:
-                self._validated(X)  # which says what and where
+                self._validated(checked_sparse(X))  # which says what and where
                 raise
             part = part if decode is None else decode(part)
             if n_rows >= n_samples:

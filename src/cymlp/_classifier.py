@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from cymlp._base import BaseMLP, is_stochastic
-from cymlp._data import are_ready_labels
+from cymlp._data import are_ready_labels, check_size
 from cymlp._initializers import Initializer
 
 
@@ -149,6 +149,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         early_stopping.
     best_validation_score_ : float or None
         The best of them.
+    best_iteration_ : int or None
+        The epoch of the last fit, from 1, that had it and whose weights were kept; None without
+        early_stopping, or where no epoch was better than an earlier fit's. Not with "lbfgs".
     t_ : int
         Samples seen by "sgd" or "adam".
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -298,11 +301,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = self._label_binarizer.classes_
         return self._targets(y)
 
-    def _targets(self, y: NDArray[Any]) -> NDArray[np.bool_]:
-        """Indicators (n_samples, n_outputs) of labels that are all known."""
+    def _targets(self, y: NDArray[Any]) -> NDArray[np.bool_] | NDArray[np.int32]:
+        """Classes (n_samples,), or indicators (n_samples, n_outputs), of labels that are known."""
         kind = self._label_binarizer.y_type_
-        if kind in ("binary", "multiclass"):
-            return _indicators(y, self.classes_, one_column=kind == "binary")
+        if kind == "multiclass":
+            return np.searchsorted(self.classes_, y).astype(np.int32)
+        if kind == "binary":
+            return (y == self.classes_[-1])[:, np.newaxis] & (len(self.classes_) == 2)
         return np.ascontiguousarray(self._label_binarizer.transform(y), dtype=bool)
 
     def _encoded_again(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
@@ -343,7 +348,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"got {self.class_weight!r}."
             )
         factors = factors.astype(dtype)
-        return factors if weights is None else weights * factors
+        if weights is not None:
+            factors *= weights
+        check_size(factors, "sample_weight times class_weight")
+        return factors
 
     def _is_first_partial_fit(self, classes: Any) -> bool:
         """Whether partial_fit learns the classes now; ValueError where they do not fit."""
@@ -374,10 +382,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
         if self._label_binarizer.y_type_ == "multiclass":
-            return self.classes_.take(outputs.argmax(axis=1))
+            return self.classes_.take(outputs if outputs.ndim == 1 else outputs.argmax(axis=1))
         if outputs.shape[1] == 1:
             outputs = outputs.ravel()
         return self._label_binarizer.inverse_transform(outputs)
+
+    def _n_outputs(self, targets: NDArray[Any]) -> int:
+        return len(self.classes_) if targets.ndim == 1 else targets.shape[1]
 
     def _output_activation(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
@@ -450,11 +461,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return classifier._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     def _validation_score(
-        self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None
+        self, truth: NDArray[Any], predicted: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
         from sklearn.metrics import accuracy_score  # late, for a quick import of cymlp
 
-        return float(accuracy_score(truth, self._decoded(outputs), sample_weight=weights))
+        return float(accuracy_score(truth, predicted, sample_weight=weights))
 
     @available_if(is_stochastic)
     def partial_fit(
@@ -607,15 +618,3 @@ def _fitted_binarizer(y: Any) -> Any:
     binarizer.y_type_ = "binary" if len(binarizer.classes_) <= 2 else "multiclass"
     binarizer.sparse_input_ = False
     return binarizer
-
-
-def _indicators(y: NDArray[Any], classes: NDArray[Any], one_column: bool) -> NDArray[np.bool_]:
-    """Which class each label is: (n_samples, n_classes), or of two classes if it is the second.
-
-    All labels are among the classes, which are sorted.
-    """
-    if one_column:
-        return (y == classes[-1])[:, np.newaxis] & (len(classes) == 2)
-    indicators = np.zeros((len(y), len(classes)), dtype=bool)
-    indicators[np.arange(len(y)), np.searchsorted(classes, y)] = True
-    return indicators

@@ -5,13 +5,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import (
+    bsr_array,
+    coo_array,
+    csc_array,
+    csr_array,
+    dia_array,
+    issparse,
+    lil_array,
+    vstack,
+)
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_non_negative
 
 from cymlp import _engine
 
 FLOATS = (np.float64, np.float32)
+
+# SciPy's formats of data, indices and indptr.
+_COMPRESSED = {"csr": csr_array, "csc": csc_array, "bsr": bsr_array}
 
 
 @dataclass(frozen=True)
@@ -22,8 +34,11 @@ class Problem:
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         Of the network's dtype.
-    targets : ndarray of shape (n_samples, n_outputs)
-        Of X's dtype, or bool.
+    targets : ndarray of shape (n_samples, n_outputs) or (n_samples,)
+        Numbers of X's dtype; bool, the indicators of labels; or, of one dimension and int32, the
+        class of each sample.
+    n_outputs : int
+        Outputs of the network.
     weights : ndarray of shape (n_samples,) or None
         Of X's dtype; those of classes included.
     score_weights : ndarray of shape (n_samples,) or None
@@ -32,12 +47,17 @@ class Problem:
 
     X: Any
     targets: NDArray[Any]
+    n_outputs: int
     weights: NDArray[Any] | None
     score_weights: NDArray[Any] | None
 
     @property
     def n_samples(self) -> int:
         return int(self.X.shape[0])
+
+    def samples(self, weights: NDArray[Any] | None) -> Any:
+        """X and the targets, with these weights, as the engine takes them."""
+        return _engine.Samples(self.X, self.targets, weights, n_classes=self.n_outputs)
 
 
 def cast_to(values: Any, dtype: Any, name: str) -> Any:
@@ -61,15 +81,43 @@ def cast_to(values: Any, dtype: Any, name: str) -> Any:
 
 
 def engine_ready(X: Any) -> Any:
-    """X as the engine reads it, copied only if need be: aligned, or CSR with checked indices."""
+    """X, its indices checked, as the engine reads it, copied only if need be: aligned, or CSR."""
     if not issparse(X):
         return X if X.flags.aligned else X.copy()
     X = X.tocsr()
     arrays = (np.ascontiguousarray(array) for array in (X.data, X.indices, X.indptr))
-    # A matrix of its own around the same arrays: the check may cut off spare entries.
-    X = csr_array(tuple(arrays), shape=X.shape, copy=False)
-    X.check_format(full_check=True)
-    return X
+    return csr_array(tuple(arrays), shape=X.shape, copy=False)
+
+
+def checked_sparse(X: Any, name: str = "X") -> Any:
+    """X, or if that is sparse an array around the same memory whose indices have been checked.
+
+    SciPy converts and slices without a look at them, and reads or writes wherever they lead.
+
+    Raises
+    ------
+    ValueError
+        If an index is not within the shape, or if the parts of X do not fit together.
+    """
+    if not issparse(X) or X.ndim != 2:
+        return X
+    try:
+        if X.format in _COMPRESSED:
+            parts = (X.data, X.indices, X.indptr)
+            checked = _COMPRESSED[X.format](parts, shape=X.shape, copy=False)
+            checked.check_format(full_check=True)
+            return checked
+        if X.format == "dia":
+            return dia_array((X.data, X.offsets), shape=X.shape, copy=False)
+        if X.format == "lil":
+            lengths = [list(map(len, lists)) for lists in (X.rows, X.data)]
+            if lengths[0] != lengths[1] or len(lengths[0]) != X.shape[0]:
+                raise ValueError("rows and data should have the same lengths")
+            return checked_sparse(lil_array.tocsr(X), name)
+        coo = X.tocoo()
+        return coo_array((coo.data, (coo.row, coo.col)), shape=X.shape, copy=False)
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise ValueError(f"Input {name} is a broken sparse {X.format} matrix: {error}") from error
 
 
 def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
@@ -96,7 +144,25 @@ def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     check_non_negative(weights, "`sample_weight`")
+    check_size(weights, "sample_weight")
     return np.require(weights, requirements="A")
+
+
+def check_size(weights: NDArray[Any], name: str) -> None:
+    """ValueError where the largest weight is so small that the gradients it is for become 0."""
+    limits = np.finfo(weights.dtype)
+    if weights.max() < limits.tiny / limits.eps:
+        raise ValueError(
+            f"{name} must have a weight of at least {limits.tiny / limits.eps:.1e}, below which "
+            f"{weights.dtype} has no gradient left, got {weights.max():.1e} as the largest."
+        )
+
+
+def stacked(parts: list[Any]) -> Any:
+    """Arrays or sparse matrices one below the other; of one part that itself."""
+    if len(parts) == 1:
+        return parts[0]
+    return vstack(parts, parts[0].format) if issparse(parts[0]) else np.concatenate(parts)
 
 
 def is_ready(X: Any) -> bool:

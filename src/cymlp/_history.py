@@ -1,9 +1,9 @@
 """What a fit records while it goes on."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
+
+from cymlp._data import Problem
 
 
 def as_arrays(records: list[dict[str, float]]) -> dict[str, NDArray[np.float64]]:
@@ -12,25 +12,38 @@ def as_arrays(records: list[dict[str, float]]) -> dict[str, NDArray[np.float64]]
     return {name: np.array([record.get(name, np.nan) for record in records]) for name in names}
 
 
+class RunningMean:
+    """A mean that grows by parts; of one part it is that itself, to the last bit; of none NaN."""
+
+    def __init__(self) -> None:
+        self.value, self.n = np.nan, 0.0
+
+    def add(self, value: float, n: float) -> None:
+        """Take in the mean of n more."""
+        if n:
+            change = (value - self.value) * (n / (self.n + n))
+            self.value = self.value + change if self.n else value
+            self.n += n
+
+
 class TrainingScore:
     """Accuracy or R^2 on the training rows, told from the forward passes of the updates.
 
     Parameters
     ----------
-    targets : ndarray of shape (n_samples, n_outputs)
-        Indicators of classes, or numbers.
-    weights : ndarray of shape (n_samples,) or None
+    problem : Problem
     """
 
-    def __init__(self, targets: NDArray[Any], weights: NDArray[Any] | None) -> None:
-        self._targets = targets
-        self._weights = weights
+    def __init__(self, problem: Problem) -> None:
+        self._targets = problem.targets
+        self._weights = problem.weights
+        self._n_outputs = problem.n_outputs
         self._rows: list[NDArray[np.intp] | None] = []
         self.sums = np.empty((0, 0))
 
     def allocate(self, team_size: int) -> None:
         """Sums (team_size, n_outputs) for the engine to add to."""
-        self.sums = np.zeros((team_size, self._targets.shape[1]))
+        self.sums = np.zeros((team_size, self._n_outputs))
 
     def add_rows(self, rows: NDArray[np.intp] | None) -> None:
         """Take note that the engine has seen these rows; None for all."""
@@ -47,7 +60,7 @@ class TrainingScore:
         if weights is not None and not weights.any():
             return np.nan
         n = len(targets) if weights is None else weights.sum(dtype=np.float64)
-        if targets.dtype == bool:
+        if targets.dtype.kind in "bi":
             return float(totals[0] / n)
         means = np.average(targets, axis=0, weights=weights)
         squares = np.average((targets - means) ** 2, axis=0, weights=weights)

@@ -48,7 +48,7 @@ class LbfgsTraining:
         self._update = _engine.Update(
             "gradient", learning_rate=0.0, alpha=estimator._penalties(network)["alpha"]
         )
-        self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
+        self._samples = problem.samples(problem.weights)
 
     has_updated = True
 

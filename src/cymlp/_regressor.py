@@ -76,9 +76,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     nesterovs_momentum : bool, default=True
         Whether the momentum of "sgd" is Nesterov's.
     early_stopping : bool, default=False
-        Whether "sgd" and "adam" hold out samples, stop when R^2, or what ``scoring``
-        names, no longer improves on them, and keep the weights that were best. With X_val in
-        fit, those samples are watched instead.
+        Whether "sgd" and "adam" hold out samples, stop when what ``scoring`` names no longer
+        improves on them, and keep the weights that were best. With X_val in fit, those samples
+        are watched instead.
     validation_fraction : float, default=0.1
         Share of the samples held out by early_stopping, in [0, 1).
     beta_1, beta_2 : float, default=0.9 and 0.999
@@ -115,8 +115,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         0. Or a function (fan_in, fan_out, rng) that returns W (fan_in, fan_out) and b (fan_out,),
         with ``rng`` a RandomState.
     scoring : str or callable, default=None
-        The score on validation data: None for R^2, "loss" for the negative loss, or what
-        scikit-learn's ``scoring`` may be: the name of a scorer or a function
+        The score on validation data: None for R^2, or for the negative loss where ``loss`` is
+        "absolute_error", "huber" or "quantile", of which R^2 is no measure; "loss" for the negative
+        loss; or what scikit-learn's ``scoring`` may be: the name of a scorer or a function
         (estimator, X, y) -> float, which is given sample_weight where there are weights. As in
         HistGradientBoosting.
     record_train_score : bool, default=False
@@ -143,13 +144,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         What has been recorded of each epoch, for pandas.DataFrame or pyplot.plot: "loss", "seconds"
         that it took, "n_updates" so far and the "learning_rate" of the last (not with "lbfgs");
         with validation data "val_loss", without penalties and dropout, and "val_score", which is
-        the R^2 or what ``scoring`` names (the R^2 too where that is "loss"); with
-        record_train_score "train_score". NaN where a quantity was not recorded.
+        R^2 or the scorer that ``scoring`` names (R^2 too where early stopping watches the loss);
+        with record_train_score "train_score". NaN where a quantity was not recorded.
     validation_scores_ : list of float or None
-        R^2, or what ``scoring`` names, on the validation samples after each epoch, with
+        What ``scoring`` stands for on the validation samples after each epoch, with
         early_stopping.
     best_validation_score_ : float or None
         The best of them.
+    best_iteration_ : int or None
+        The epoch of the last fit, from 1, that had it and whose weights were kept; None without
+        early_stopping, or where no epoch was better than an earlier fit's. Not with "lbfgs".
     t_ : int
         Samples seen by "sgd" or "adam".
     coefs_ : list of ndarray of shape (fan_in, fan_out)
@@ -289,6 +293,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
+    def _n_outputs(self, targets: NDArray[Any]) -> int:
+        return targets.shape[1]
+
     def _output_activation(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"
 
@@ -338,13 +345,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return cls(**params)._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     def _validation_score(
-        self, truth: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None
+        self, truth: NDArray[Any], predicted: NDArray[Any], weights: NDArray[Any] | None
     ) -> float:
         from sklearn.metrics import r2_score  # late, for a quick import of cymlp
 
-        if not np.isfinite(outputs).all():
+        if not np.isfinite(predicted).all():
             return np.nan
-        return float(r2_score(truth, self._decoded(outputs), sample_weight=weights))
+        return float(r2_score(truth, predicted, sample_weight=weights))
+
+    def _watches_loss(self) -> bool:
+        # R^2 is best for the mean, so a quantile or a median that is right has a poor one. For
+        # scikit-learn's losses it is watched all the same, as there.
+        return super()._watches_loss() or (
+            self.scoring is None and self.loss in ("absolute_error", "huber", "quantile")
+        )
 
     @available_if(is_stochastic)
     def partial_fit(

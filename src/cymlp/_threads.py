@@ -2,8 +2,6 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,55 +25,61 @@ _MOST_THREADS = 256
 
 
 class _Blas:
-    """SciPy's BLAS, shared by all runs of the engine in this process.
+    """SciPy's BLAS, where the engine calls it.
 
-    The number of its threads is the process's, not a run's. So the first run to enter notes
-    it and holds BLAS at one thread, as the engine has threads of its own; the last to leave
-    restores it.
+    The number of its threads is the process's, not a run's, and the engine has threads of its
+    own. So BLAS is held at one thread as long as any team is at work that calls it.
+
+    Attributes
+    ----------
+    runs : set of Team
+        Those teams, which come and go by themselves.
     """
 
     def __init__(self) -> None:
+        self.runs: set[Any] = set()
         self._libraries: list[Any] | None = None
-        self._found: list[int] = []
-        self._reset()
-
-    def _reset(self) -> None:
+        self._found: list[int] | None = None  # its threads before, while it is held
         self._lock = threading.Lock()
-        self.n_runs = 0
 
-    @contextmanager
-    def one_thread(self) -> Iterator[None]:
-        """Hold BLAS at one thread."""
-        lock = self._lock
-        with lock:
-            if self.n_runs == 0:
-                libraries = self._libraries or _scipy_blas()
-                self._found = [library.get_num_threads() for library in libraries]
-                self._libraries = libraries
-                for library in libraries:
-                    _set_threads(library, 1)
-            self.n_runs += 1
+    def adjust(self) -> None:
+        """Hold BLAS at one thread if there are runs, else give it back what it had.
+
+        Called by threads that do nothing else, so that no signal handler comes in between and
+        nobody waits for the lock who has it. Should it not be had, BLAS stays as it is, which
+        costs time alone.
+        """
+        if not self._lock.acquire(timeout=1):
+            return
         try:
-            yield
+            if self.runs and self._found is None:
+                self._libraries = self._libraries or _scipy_blas()
+                self._found = [library.get_num_threads() for library in self._libraries]
+                for library in self._libraries:
+                    _set_threads(library, 1)
+            elif not self.runs:
+                self._restore()
         finally:
-            if lock is self._lock:  # else this is a child, forked meanwhile
-                with lock:
-                    self.n_runs -= 1
-                    if self.n_runs == 0:
-                        self._restore()
+            self._lock.release()
 
     def _restore(self) -> None:
-        for library, found in zip(self._libraries or [], self._found, strict=False):
+        for library, found in zip(self._libraries or [], self._found or [], strict=False):
             _set_threads(library, found)
+        self._found = None
 
     def after_fork(self) -> None:
         """In a forked child none of the parent's other threads runs any more."""
-        held = self.n_runs > 0
-        self._reset()
-        if held:
-            self._restore()
-        for team in _teams:
-            team.go_on_alone()
+        self._lock = threading.Lock()
+        self.runs.clear()
+        self._restore()
+
+
+def _after_fork() -> None:
+    """In a forked child a team has the calling thread alone, if that is in a run at all."""
+    for team in _engine.AT_WORK:
+        team.forget_threads()
+    _engine.AT_WORK.clear()
+    _blas.after_fork()
 
 
 def _set_threads(library: Any, n_threads: int) -> None:
@@ -98,21 +102,15 @@ def _scipy_blas() -> list[Any]:
 
 _blas = _Blas()
 
-# The teams at work in this process.
-_teams: set[Any] = set()
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_blas.after_fork)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
-@contextmanager
-def engine_threads(
-    n_jobs: int | None, n_rows: int, n_weights: int, n_steps: float
-) -> Iterator[Any]:
-    """Context of a run of the engine, with the team of threads that makes it.
+def engine_threads(n_jobs: int | None, n_rows: int, n_weights: int, n_steps: float) -> Any:
+    """The team of threads for a run of the engine, to be used in a ``with`` statement.
 
-    SciPy's BLAS uses one thread meanwhile; what it used before is restored at the end, also
-    after an exception.
+    Where the engine calls BLAS, that uses one thread meanwhile; what it used before is restored at
+    the end, however that comes.
 
     Parameters
     ----------
@@ -125,37 +123,14 @@ def engine_threads(
     n_steps : float
         Steps of the run.
 
-    Yields
-    ------
+    Returns
+    -------
     team : Team
     """
-    flops = 6 * n_rows * n_weights
-    with nullcontext() if is_tiny(n_rows * n_weights * n_steps) else _blas.one_thread():
-        team = _engine.Team(_n_threads(n_jobs, flops, n_steps))
-        threads: list[threading.Thread] = []
-        _teams.add(team)
-        try:
-            _start(team, threads)
-            yield team
-        finally:
-            _teams.discard(team)
-            team.close()
-            for thread in threads:
-                thread.join()
-
-
-def _start(team: Any, threads: list[threading.Thread]) -> None:
-    """Start the team's threads, and list them; should one not start, the calling one does all."""
-    for rank in range(1, team.size):
-        thread = threading.Thread(
-            target=team.serve, args=(rank,), name=f"cymlp-{rank}", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError:
-            team.go_on_alone()
-            return
-        threads.append(thread)
+    limits_blas = _engine.USES_BLAS and not is_tiny(n_rows * n_weights * n_steps)
+    return _engine.Team(
+        _n_threads(n_jobs, 6 * n_rows * n_weights, n_steps), _blas if limits_blas else None
+    )
 
 
 def is_tiny(n_products: float) -> bool:
@@ -195,7 +170,7 @@ def own_cpus() -> int:
     available = min(cpus(), int(limit)) if limit.isdecimal() and int(limit) > 0 else cpus()
     if not limit and get_active_backend()[0].nesting_level > 0:
         return 1
-    return available // max(1, _blas.n_runs)
+    return available // (1 + len(_engine.AT_WORK))
 
 
 def blas_info() -> list[dict[str, Any]]:

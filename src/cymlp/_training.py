@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from cymlp import _engine
 from cymlp._callbacks import FitTask
 from cymlp._data import Problem
-from cymlp._history import TrainingScore
+from cymlp._history import RunningMean, TrainingScore
 from cymlp._network import Network, aligned_empty
 from cymlp._progress import Progress
 from cymlp._threads import engine_threads
@@ -99,18 +99,14 @@ class StochasticTraining:
         self._n_samples = problem.n_samples if rows is None else len(rows)
         self._batch_size = _checked_batch_size(estimator.batch_size, self._n_samples)
         self._layout = estimator._training_layout(network, dropout=True)
-        self._samples = _engine.Samples(problem.X, problem.targets, problem.weights)
+        self._samples = problem.samples(problem.weights)
         self._update = estimator._optimizer.update(
             seed=estimator._dropout_seed(random_state), **estimator._penalties(network)
         )
         self._validation = validation
         self._first_update = self._n_batches = self._update.n_updates
-        self._recent = _Mean()
-        self._score = (
-            TrainingScore(problem.targets, problem.weights)
-            if estimator.record_train_score
-            else None
-        )
+        self._recent = RunningMean()
+        self._score = TrainingScore(problem) if estimator.record_train_score else None
         self._watch = (
             _WatchedScore(estimator, network, best)
             if estimator.early_stopping
@@ -204,7 +200,7 @@ class StochasticTraining:
             if self._batch_size < self._n_samples:
                 self._order = order
         self._update.learning_rate = estimator._optimizer.learning_rate
-        epoch, validated = _Mean(), None
+        epoch, validated = RunningMean(), None
         for rows, records, ends in self._runs():
             rates = self._rates(self._n_samples if rows is None else len(rows))
             mean_loss = self._train(order=rows, rates=rates)
@@ -216,6 +212,11 @@ class StochasticTraining:
                 validated = self._validation.evaluate(team)
             if records:
                 self._record(self._update.learning_rate if rates is None else rates[-1], validated)
+        if not epoch.n:
+            raise ValueError(
+                "Nothing was trained: of every mini-batch the weights of the samples, times those "
+                "of their classes, sum to 0."
+            )
         estimator.loss_ = epoch.value
         estimator.n_iter_ += 1
         estimator.t_ += self._n_samples
@@ -228,6 +229,7 @@ class StochasticTraining:
         if every is None:
             yield self._order, True, True
             return
+        every = max(1, int(every))  # whoever skips validation of parameters may have set anything
         order = np.arange(self._n_samples, dtype=np.intp) if self._order is None else self._order
         start = 0
         while start < self._n_samples:
@@ -255,7 +257,7 @@ class StochasticTraining:
         now = perf_counter()
         record = {
             "n_updates": self._update.n_updates,
-            "loss": self._recent.value if self._recent.n else np.nan,
+            "loss": self._recent.value,
             "learning_rate": learning_rate,
             "seconds": now - self._since,
         }
@@ -264,26 +266,13 @@ class StochasticTraining:
         if self._score is not None:
             record["train_score"] = self._score.take()
         self._estimator._records.append(record)
-        self._recent, self._since = _Mean(), now
+        self._recent, self._since = RunningMean(), now
 
     def _shuffled_order(self) -> NDArray[np.intp]:
         """The order so far, permuted as ``sklearn.utils.shuffle`` does after long checks."""
         permutation = np.arange(self._n_samples, dtype=np.intp)
         self._random_state.shuffle(permutation)
         return permutation if self._order is None else self._order[permutation]
-
-
-class _Mean:
-    """A mean that grows by parts; of one part it is that itself, to the last bit."""
-
-    def __init__(self) -> None:
-        self.value, self.n = 0.0, 0
-
-    def add(self, value: float, n: int) -> None:
-        """Take in the mean of n more."""
-        if n:
-            self.value += (value - self.value) * (n / (self.n + n)) if self.n else value
-            self.n += n
 
 
 class _Watch:
@@ -349,6 +338,7 @@ class _WatchedScore(_Watch):
         self._count(not score < estimator.best_validation_score_ + estimator.tol)
         if score > estimator.best_validation_score_:
             estimator.best_validation_score_ = score
+            estimator.best_iteration_ = estimator.n_iter_
             self.best = self._network.parameters.copy()
 
     def has_diverged(self, network: Network) -> bool:

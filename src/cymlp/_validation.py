@@ -1,7 +1,7 @@
 """Loss and score on rows that are not trained on."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._data import Problem
+from cymlp._data import Problem, stacked
+from cymlp._history import RunningMean
 from cymlp._network import Network
+
+# Bytes of the outputs of the rows that are evaluated at a time.
+_SLICE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,21 @@ class HeldOut:
         """The held-out rows of an array of the problem."""
         return array if self.rows is None or array is None else array[self.rows]
 
+    def slices(self, n_rows: int) -> Iterator[NDArray[np.intp] | None]:
+        """The rows, at most so many at a time; None for all rows of the problem."""
+        n = self.problem.n_samples if self.rows is None else len(self.rows)
+        if n <= n_rows:
+            yield self.rows
+            return
+        rows = np.arange(n, dtype=np.intp) if self.rows is None else self.rows
+        for start in range(0, n, n_rows):
+            yield rows[start : start + n_rows]
+
 
 class Validated(NamedTuple):
     """What a network does on held-out rows: its loss, its score, and which of them is watched.
 
-    ``watched`` is the score, or with scoring="loss" the negative loss: better if greater.
+    ``watched`` is the score, or the negative loss where that is watched: better if greater.
     """
 
     loss: float
@@ -57,21 +71,24 @@ class Validation:
 
     def __init__(self, estimator: Any, network: Network, held_out: HeldOut) -> None:
         problem = held_out.problem
+        self._estimator = estimator
         self._network = network
         self._held_out = held_out
         self._layout = estimator._training_layout(network)
         self._activation, self._out_activation = estimator._activation(), estimator.out_activation_
-        self._samples = _engine.Samples(problem.X, problem.targets, problem.score_weights)
+        self._samples = problem.samples(problem.score_weights)
         self._truth = estimator._decoded(held_out.part(problem.targets))
         self._weights = held_out.part(problem.score_weights)
-        self._work = np.empty(len(self._truth) * (network.units[-1] + 1), network.parameters.dtype)
-        self._watches_loss = estimator.scoring == "loss"
+        n_outputs, dtype = problem.n_outputs, network.parameters.dtype
+        self._n_rows = min(1 + _SLICE_BYTES // (n_outputs * dtype.itemsize), len(self._truth))
+        self._work = np.empty(self._n_rows * (n_outputs + 1), dtype)
+        self._watches_loss = estimator._watches_loss()
         self._score = self._scorer(estimator)
 
     def _scorer(self, estimator: Any) -> Callable[[NDArray[Any]], float]:
-        """The function of the outputs that gives the score."""
-        if estimator.scoring is None or self._watches_loss:
-            return lambda outputs: estimator._validation_score(self._truth, outputs, self._weights)
+        """The function of the predictions that gives the score."""
+        if estimator.scoring in (None, "loss"):
+            return lambda found: estimator._validation_score(self._truth, found, self._weights)
         from sklearn.metrics import check_scoring  # late, for a quick import of cymlp
 
         scorer = check_scoring(estimator, estimator.scoring)
@@ -84,17 +101,18 @@ class Validation:
 
     def evaluate(self, team: Any) -> Validated:
         """Loss, without penalties, and score of the network as it is."""
-        Z = self._network.outputs(
-            self._held_out.problem.X,
-            self._activation,
-            self._out_activation,
-            rows=self._held_out.rows,
-            linked=False,
-            team=team,
-        )
-        loss = _engine.mean_loss(
-            self._layout, self._samples, self._held_out.rows, Z.copy(), self._work
-        )
-        _engine.apply_link(self._layout, Z)
-        score = self._score(Z)
-        return Validated(loss, score, -loss if self._watches_loss else score)
+        loss, predicted = RunningMean(), []
+        for rows in self._held_out.slices(self._n_rows):
+            Z = self._network.outputs(
+                self._held_out.problem.X,
+                self._activation,
+                self._out_activation,
+                rows=rows,
+                linked=False,
+                team=team,
+            )
+            loss.add(*_engine.mean_loss(self._layout, self._samples, rows, Z.copy(), self._work))
+            _engine.apply_link(self._layout, Z)
+            predicted.append(self._estimator._decoded(Z))
+        score = self._score(stacked(predicted))
+        return Validated(loss.value, score, -loss.value if self._watches_loss else score)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cymlp._engine.cpu import instruction_sets
 from cymlp._engine.layout import Layout
 from cymlp._engine.samples import Samples
-from cymlp._engine.team import Team
+from cymlp._engine.team import AT_WORK, Team
 from cymlp._engine.updates import Update
 
 _SUFFIXES = {"baseline": "", "x86-64-v3": "_v3", "x86-64-v4": "_v4"}
@@ -43,6 +43,7 @@ else:
     engine = importlib.import_module(f"cymlp._engine.engine{_SUFFIXES[BUILD]}")
     probe = importlib.import_module(f"cymlp._engine.probe{_SUFFIXES[BUILD]}")
 
+USES_BLAS = engine.USES_BLAS
 apply_link = engine.apply_link
 is_finite = engine.is_finite
 loss_gradient = engine.loss_gradient
@@ -54,7 +55,9 @@ train = engine.train
 workspace_elements = engine.workspace_elements
 
 __all__ = [
+    "AT_WORK",
     "BUILD",
+    "USES_BLAS",
     "Layout",
     "Samples",
     "Team",

@@ -8,6 +8,8 @@ from cymlp._engine.updates import Update
 
 _Array = NDArray[float32] | NDArray[float64]
 
+USES_BLAS: bool
+
 def is_finite(X: _Array) -> bool: ...
 def workspace_elements(
     layout: Layout, samples: Samples, n_rows: int, size: int = 1
@@ -44,7 +46,7 @@ def loss_gradient(
 ) -> float: ...
 def mean_loss(
     layout: Layout, samples: Samples, order: NDArray[intp] | None, Z: _Array, work: _Array
-) -> float: ...
+) -> tuple[float, float]: ...
 def apply_link(layout: Layout, Z: _Array) -> None: ...
 def predict(
     layout: Layout,

@@ -32,7 +32,7 @@ nobody. Nothing is allocated inside a run, and below a ``def`` nothing needs the
 poll for signals.
 """
 from cython cimport floating
-from libc.math cimport INFINITY, hypot, sqrt
+from libc.math cimport INFINITY, NAN, hypot, sqrt
 from libc.string cimport memset
 
 from cymlp._engine.kernels.activations cimport (
@@ -42,7 +42,9 @@ from cymlp._engine.kernels.dropout cimport drop_out, layer_key
 from cymlp._engine.kernels.elements cimport (
     absolute_sum, add_parts, add_scaled, column_sums, multiply, scale, smooth
 )
-from cymlp._engine.kernels.gemm cimport VECTOR_BYTES, are_finite, gemm, squared_norm
+from cymlp._engine.kernels.gemm cimport (
+    MOST_FLOPS, VECTOR_BYTES, are_finite, gemm, squared_norm
+)
 from cymlp._engine.kernels.losses cimport LOGISTIC_LOG_LOSS, link, output_delta
 from cymlp._engine.kernels.optimizers cimport (
     GRADIENT, SGD, Rule, apply, l1_coefficient, l2_share, soft_threshold
@@ -55,7 +57,7 @@ from cymlp._engine.samples cimport (
 )
 from cymlp._engine.signals cimport Poll, interrupted, propagate, seconds
 from cymlp._engine.team cimport (
-    MOST_MEMBERS, Gate, Team, done_alone, meet, run_together, waits_too_much
+    MOST_MEMBERS, Gate, Team, done_alone, flag, is_set, meet, put, run_together, waits_too_much
 )
 from cymlp._engine.updates cimport Update
 from cymlp._engine.workspace cimport (
@@ -64,8 +66,12 @@ from cymlp._engine.workspace cimport (
     workspace_size
 )
 
+# Whether this build leaves large products to BLAS.
+USES_BLAS = MOST_FLOPS < 1e18
+
 cdef Py_ssize_t CHUNK_BYTES = 1_500_000   # a member's part of a workspace: its second cache
-cdef Py_ssize_t CHUNK_ROWS = 512          # but these many, as more rows make faster products
+cdef Py_ssize_t CHUNK_ROWS = 512          # but these many, as more rows make faster products,
+cdef Py_ssize_t MOST_CHUNK_BYTES = 64_000_000   # unless they are long,
 cdef double CHUNK_FLOPS = 8e9             # and no more flops between two polls for signals,
 cdef double CHUNK_SPARSE_PRODUCTS = 5e7   # nor products of an entry of X with a weight
 cdef Py_ssize_t MOST_BLOCKWISE_ROWS = 128  # gradients of longer batches are made in one piece
@@ -95,10 +101,10 @@ cdef struct Run:
     void *out                 # predictions
     bint linked
     bint look                 # whether to look if X is finite
-    bint finite               # what was seen
+    flag valid                # whether it was, and all indices of a sparse X were valid
     Poll poll                 # asked by member 0,
-    bint stopped              # which tells the others,
-    bint alone                # and whether it goes on without them
+    flag stopped              # which tells the others,
+    flag alone                # and whether it goes on without them
     double loss[MOST_MEMBERS]      # of each part
     double squares[MOST_MEMBERS]   # |W|^2 of each part's rows, times the layer's share of alpha,
     double sizes[MOST_MEMBERS]     # and |W|_1 times the L1 coefficient, where there is a penalty
@@ -179,7 +185,7 @@ cdef inline void hidden_outputs(
         )
 
 
-cdef void forward(
+cdef bint forward(
     const Net *net, const floating *parameters, const Data *data, const Rule *rule, Batch batch,
     const floating *X, Py_ssize_t stride, Py_ssize_t first_layer,
     floating *work, Workspace space, Py_ssize_t row, floating *Z_out, floating *pack,
@@ -187,10 +193,11 @@ cdef void forward(
     """A_{l+1} (n, h) <- f(A_l W_l + b_l) for the hidden layers; Z_out (n, k) for the last.
 
     The batch's first row is row ``row`` of the chunk. Layers before ``first_layer`` are done.
-    ``rule`` is NULL in predictions.
+    ``rule`` is NULL in predictions. Return whether all indices of a sparse X are valid.
     """
     cdef Py_ssize_t R = space.R
     cdef Py_ssize_t layer, d, h
+    cdef bint valid = True
     cdef const floating *A
     cdef floating *Z
     for layer in range(first_layer, net.n_layers):
@@ -198,7 +205,7 @@ cdef void forward(
         A = X if layer == 0 else work + R * net.A[layer] + row * d
         Z = Z_out if layer + 1 == net.n_layers else work + R * net.A[layer + 1] + row * h
         if A == NULL:
-            multiply_sparse(
+            valid = multiply_sparse(
                 data, batch, parameters + net.W[layer], parameters + net.b[layer], h, Z
             )
         else:
@@ -211,6 +218,7 @@ cdef void forward(
             hidden_outputs(
                 net, layer, rule, batch, Z, work + space.F + R * net.A[layer + 1] + row * h
             )
+    return valid
 
 
 cdef void backward(
@@ -558,14 +566,16 @@ cdef bint step(
     while start < batch.n:
         rows = part(batch, start, run.space.R)
         if parts.start == 0:
-            run.stopped = interrupted(&run.poll)
-            run.alone = run.alone or waits_too_much(run.gate)
+            put(&run.stopped, interrupted(&run.poll))
+            put(&run.alone, is_set(&run.alone) or waits_too_much(run.gate))
         for rank in range(parts.start, parts.stop if run.space.by_features else parts.start):
             inputs(run, rank, rows, parameters, work)
         meet_others(run, parts[0])
-        if run.stopped:   # neither of these changes until they have met again
+        # Neither changes until they have met again; but if member 0 goes on alone, a late one may
+        # see either set or not: it returns in any case.
+        if is_set(&run.stopped):
             return False
-        if run.alone:
+        if is_set(&run.alone):
             if parts.start > 0:
                 return False
             parts.stop = run.gate.size
@@ -661,7 +671,7 @@ cdef void outputs(
     cdef floating *own = work + rank * space.own_size
     cdef const floating *X
     cdef Batch rows
-    while start < run.batch.n and not run.stopped:
+    while start < run.batch.n and not is_set(&run.stopped):
         rows = part(run.batch, start, space.R)
         X = NULL
         if not run.data.sparse:
@@ -670,15 +680,16 @@ cdef void outputs(
             )
             # This also brings the chunk into the cache, in order.
             if run.look and not are_finite(X, rows.n, net.units[0], stride):
-                run.finite = False
-        forward(
+                put(&run.valid, False)
+        if not forward(
             net, parameters, run.data, NULL, rows, X, stride, 0, own, space, 0, out + start * k,
             own + space.own,
-        )
+        ):
+            put(&run.valid, False)
         if run.linked:
             link(net.output, out + start * k, rows.n, k)
         if polls:
-            run.stopped = interrupted(&run.poll)
+            put(&run.stopped, interrupted(&run.poll))
         start += run.gate.size * space.R
 
 
@@ -699,20 +710,19 @@ cdef void outputs_job(void *arguments, Range parts) noexcept nogil:
             )
 
 
-cdef inline void multiply_sparse(
+cdef inline bint multiply_sparse(
     const Data *data, Batch batch, const floating *W, const floating *b, Py_ssize_t h, floating *Z
 ) noexcept nogil:
-    """Z (n, h) <- X W + b for the batch's rows of a CSR matrix, by the type of its indices."""
+    """``csr_product`` by the type of the indices."""
     if data.indices.itemsize == sizeof(int):
-        csr_product(
+        return csr_product(
             data, <const int *>data.indices.buf, <const int *>data.indptr.buf,
             batch, W, b, h, Z,
         )
-    else:
-        csr_product(
-            data, <const long long *>data.indices.buf, <const long long *>data.indptr.buf,
-            batch, W, b, h, Z,
-        )
+    return csr_product(
+        data, <const long long *>data.indices.buf, <const long long *>data.indptr.buf,
+        batch, W, b, h, Z,
+    )
 
 
 cdef inline void multiply_sparse_transposed(
@@ -736,7 +746,10 @@ cdef inline Py_ssize_t chunk_rows(
     const Net *net, const Data *data, Py_ssize_t size, Py_ssize_t per_row, Py_ssize_t itemsize
 ) noexcept nogil:
     """The most rows of a chunk: few enough for the cache and for the time between two polls."""
-    cdef Py_ssize_t R = max(CHUNK_ROWS, size * CHUNK_BYTES // (per_row * itemsize))
+    cdef Py_ssize_t row_bytes = per_row * itemsize
+    cdef Py_ssize_t R = max(
+        min(CHUNK_ROWS, MOST_CHUNK_BYTES // row_bytes), size * CHUNK_BYTES // row_bytes
+    )
     cdef double products = net.n_weights
     if data.sparse:
         products = net.units[1] * (
@@ -779,16 +792,14 @@ cdef double train_together(Run *run, Py_ssize_t n_work) except? -1:
     cdef Py_ssize_t rank, R = rows_with_room(run.net, run.data, run.gate.size, n_work)
     if R < 1:
         raise ValueError("The workspace has no room for one row")
-    if run.data.targets.buf == NULL or run.batch_size < 1 or (
-        run.data.targets.shape[1] != run.net.units[run.net.n_layers]
-    ):
+    if run.data.n_outputs != run.net.units[run.net.n_layers] or run.batch_size < 1:
         raise ValueError("The targets do not fit the layout, or a mini-batch has no rows")
     run.space = workspace(run.net, run.data, run.gate.size, R)
     if run.gradient == NULL and not updates_without_gradient(run, R):
         raise ValueError("Such an update of such a mini-batch needs memory for the gradient")
     with nogil:
-        while run.start < run.batch.n and not run.stopped:
-            run.alone = False
+        while run.start < run.batch.n and not is_set(&run.stopped):
+            put(&run.alone, False)
             run_together(run.gate, steps_job, run)
     propagate(&run.poll)
     for rank in range(run.gate.size):
@@ -951,8 +962,14 @@ def loss_gradient(
     Returns
     -------
     loss : float
+
+    Raises
+    ------
+    ValueError
+        If nothing fits together, or if the sum of the weights is 0.
     """
     cdef Run run
+    cdef double loss
     prepare(&run, layout, samples, None, parameters.shape[0], sizeof(floating), team)
     if gradient.shape[0] != run.net.n_parameters:
         raise ValueError("The gradient does not fit the layout")
@@ -966,7 +983,10 @@ def loss_gradient(
             raise ValueError("The gradient of X must have its shape")
         run.X_gradient = &X_gradient[0, 0]
         run.X_scale = 1 / total_weight(run.data, run.batch)
-    return train_together(&run, work.shape[0])
+    loss = train_together(&run, work.shape[0])
+    if run.n_counted == 0:
+        raise ValueError("The weights of the samples vanish: their sum, or all of them, is 0.")
+    return loss
 
 
 def mean_loss(
@@ -988,23 +1008,28 @@ def mean_loss(
     Returns
     -------
     loss : float
+    weight : float
+        The sum of the samples' weights.
     """
     cdef Run run
     cdef Py_ssize_t n, k = layout.net.units[layout.net.n_layers]
     cdef floating *w = NULL
+    cdef double loss, weight
     prepare(&run, layout, samples, order, layout.net.n_parameters, sizeof(floating), None)
     n = run.batch.n
     if n == 0 or Z.shape[0] != n or Z.shape[1] != k or work.shape[0] < n * (k + 1) or (
-        run.data.targets.buf == NULL or run.data.targets.shape[1] != k
+        run.data.n_outputs != k
     ):
         raise ValueError("The samples, Z, the workspace and the layout do not fit together")
     gather_smoothed_targets(run.net, run.data, run.batch, k, &work[0])
     if run.data.weights.buf != NULL:
         w = &work[n * k]
         gather_weights(run.data, run.batch, w)
-    return output_delta(
+    loss = output_delta(
         run.net.output, run.net.loss_parameter, &Z[0, 0], &work[0], w, n, k, NULL
-    ) / total_weight(run.data, run.batch)
+    )
+    weight = total_weight(run.data, run.batch)
+    return (loss / weight if weight > 0 else NAN), weight
 
 
 def apply_link(Layout layout, floating[:, ::1] Z):
@@ -1069,8 +1094,9 @@ def predict(
 
     Returns
     -------
-    finite : bool
-        Whether X is finite; where not, the output is of no use.
+    valid : bool
+        Whether X, looked at, is finite, and all indices of a sparse X are valid; where not, the
+        output is of no use.
     """
     cdef Run run
     cdef Py_ssize_t R
@@ -1084,8 +1110,9 @@ def predict(
         return True
     run.space = prediction_workspace(run.net, run.data, R)
     run.parameters, run.out, run.work = <void *>&parameters[0], &out[0, 0], &work[0]
-    run.linked, run.look, run.finite = linked, not finite, True
+    run.linked, run.look = linked, not finite
+    put(&run.valid, True)
     with nogil:
         run_together(run.gate, outputs_job, &run)
     propagate(&run.poll)
-    return run.finite
+    return is_set(&run.valid)

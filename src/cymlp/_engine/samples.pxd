@@ -4,7 +4,8 @@ Letters as in ``engine.pyx``.
 """
 from cpython.buffer cimport Py_buffer
 from cython cimport floating
-from libc.string cimport memcpy
+from libc.math cimport NAN
+from libc.string cimport memcpy, memset
 
 from cymlp._engine.kernels.gemm cimport prefetch
 
@@ -16,13 +17,18 @@ ctypedef fused index_t:
     long long
 
 
+# Targets are numbers of X's dtype; bytes, 0 or 1; or the number of each sample's class.
+cdef enum TargetKind:
+    VALUES, INDICATORS, CLASSES
+
+
 cdef struct Data:
-    Py_ssize_t n_samples, n_features
+    Py_ssize_t n_samples, n_features, n_outputs
     bint sparse
-    bint indicator          # targets are bytes, 0 or 1, instead of X's dtype
+    TargetKind target_kind
     Py_buffer X             # dense: (n_samples, n_features), any strides
     Py_buffer values, indices, indptr    # sparse: the CSR matrix
-    Py_buffer targets       # (n_samples, n_outputs)
+    Py_buffer targets       # (n_samples, n_outputs), of classes (n_samples,)
     Py_buffer weights       # (n_samples,), or without memory where all are 1
 
 
@@ -95,11 +101,16 @@ cdef inline const floating *dense_batch(
 cdef inline void gather_targets(
     const Data *data, Batch batch, Py_ssize_t h, floating *T
 ) noexcept nogil:
-    """T (n, h) <- the batch's targets."""
+    """T (n, h) <- the batch's targets; a class is a row with 1 in its column, else 0."""
     cdef Py_ssize_t i, j, start
+    if data.target_kind == CLASSES:
+        memset(T, 0, batch.n * h * sizeof(floating))
+        for i in range(batch.n):
+            T[i * h + (<const int *>data.targets.buf)[sample_of(batch, i)]] = 1
+        return
     for i in range(batch.n):
         start = sample_of(batch, i) * h
-        if data.indicator:
+        if data.target_kind == INDICATORS:
             for j in range(h):
                 T[i * h + j] = (<const unsigned char *>data.targets.buf)[start + j]
         else:
@@ -127,23 +138,49 @@ cdef inline double total_weight(const Data *data, Batch batch) noexcept nogil:
     return total
 
 
-cdef inline void csr_product(
+cdef inline Range entries(const Data *data, const index_t *indptr, Py_ssize_t row) noexcept nogil:
+    """Where the entries of a row of a CSR matrix stand; 0 to -1 where that is not in its memory."""
+    cdef Py_ssize_t start = indptr[row], stop = indptr[row + 1]
+    if 0 <= start <= stop <= min(data.values.shape[0], data.indices.shape[0]):
+        return Range(start, stop)
+    return Range(0, -1)
+
+
+cdef inline bint csr_product(
     const Data *data, const index_t *indices, const index_t *indptr, Batch batch,
     const floating *W, const floating *b, Py_ssize_t h, floating *Z,
 ) noexcept nogil:
-    """Z (n, h) <- X W + b for the batch's rows of the CSR matrix X, W (d, h) and b (h,)."""
+    """Z (n, h) <- X W + b for the batch's rows of the CSR matrix X, W (d, h) and b (h,).
+
+    Return whether all its indices are valid. They were when Python checked them; where another
+    thread, or a function that training calls, has changed them since, rows of Z become NaN.
+    """
     cdef const floating *values = <const floating *>data.values.buf
     cdef const floating *w
     cdef floating *z
     cdef Py_ssize_t i, j, k, row
+    cdef size_t feature
+    cdef Range stored
+    cdef bint valid, all_valid = True
     for i in range(batch.n):
         row = sample_of(batch, i)
         z = Z + i * h
         memcpy(z, b, h * sizeof(floating))
-        for k in range(indptr[row], indptr[row + 1]):
-            w = W + <Py_ssize_t>indices[k] * h
+        stored = entries(data, indptr, row)
+        valid = stored.stop >= 0
+        for k in range(stored.start, stored.stop):
+            feature = <size_t>indices[k]   # read once; a negative one becomes a large one
+            if feature >= <size_t>data.n_features:
+                valid = False
+                break
+            w = W + feature * h
             for j in range(h):
                 z[j] += values[k] * w[j]
+        if not valid:
+            all_valid = False
+            for j in range(h):
+                z[j] = NAN
+    return all_valid
 
 
 cdef inline void csr_transposed_product(
@@ -158,13 +195,16 @@ cdef inline void csr_transposed_product(
     cdef const floating *delta
     cdef floating *g
     cdef floating x
-    cdef Py_ssize_t i, j, k, row
+    cdef Py_ssize_t i, j, k, row, feature
+    cdef Range stored
     for i in range(batch.n):
         row = sample_of(batch, i)
         delta = D + i * h
-        for k in range(indptr[row], indptr[row + 1]):
-            if features.start <= indices[k] < features.stop:
-                g = G + <Py_ssize_t>indices[k] * h
+        stored = entries(data, indptr, row)
+        for k in range(stored.start, stored.stop):
+            feature = <Py_ssize_t>indices[k]
+            if features.start <= feature < features.stop:
+                g = G + feature * h
                 x = alpha * values[k]
                 for j in range(h):
                     g[j] += x * delta[j]

@@ -4,7 +4,11 @@ from numpy.typing import NDArray
 
 class Samples:
     def __init__(
-        self, X: Any, targets: NDArray[Any] | None = None, weights: NDArray[Any] | None = None
+        self,
+        X: Any,
+        targets: NDArray[Any] | None = None,
+        weights: NDArray[Any] | None = None,
+        n_classes: int = 0,
     ) -> None: ...
     @property
     def n_samples(self) -> int: ...

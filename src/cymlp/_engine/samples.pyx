@@ -18,6 +18,15 @@ cdef int acquire(object array, Py_buffer *buffer, str name, int ndim, bytes form
     return 0
 
 
+cdef int check_classes(const int *classes, Py_ssize_t n, Py_ssize_t n_classes) except -1:
+    """ValueError unless each of the classes (n,) is one of 0 to n_classes - 1."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if not 0 <= classes[i] < n_classes:
+            raise ValueError(f"targets[{i}] is {classes[i]}, of {n_classes} classes")
+    return 0
+
+
 cdef class Samples:
     """Samples of a fit or a predict, for the engine to read in place.
 
@@ -26,20 +35,23 @@ cdef class Samples:
     X : ndarray or CSR matrix of shape (n_samples, n_features), float32 or float64
         An ndarray may have any strides. The index arrays of a CSR matrix are both int32 or
         both int64.
-    targets : ndarray of shape (n_samples, n_outputs), C-contiguous, default=None
-        Of X's dtype, or bool or uint8 for the indicators of classes or labels.
+    targets : ndarray of shape (n_samples, n_outputs) or (n_samples,), C-contiguous, default=None
+        Numbers of X's dtype; bool or uint8, the indicators of labels; or, of one dimension and
+        int32, the class of each sample, from 0 to n_classes - 1.
     weights : ndarray of shape (n_samples,), C-contiguous, of X's dtype, default=None
         None stands for ones.
+    n_classes : int, default=0
+        Outputs of the network whose targets are classes.
 
     Raises
     ------
     TypeError
         If an array has another number of dimensions or another dtype.
     ValueError
-        If the shapes do not agree.
+        If the shapes do not agree, or if there is no such class.
     """
 
-    def __cinit__(self, X, targets=None, weights=None):
+    def __cinit__(self, X, targets=None, weights=None, Py_ssize_t n_classes=0):
         self.data.n_samples, self.data.n_features = X.shape
         self.data.sparse = not PyObject_CheckBuffer(X)
         if self.data.sparse:
@@ -48,12 +60,20 @@ cdef class Samples:
             acquire(X.indptr, &self.data.indptr, "X.indptr", 1, b"ilq")
             if self.data.indices.itemsize != self.data.indptr.itemsize:
                 raise TypeError("X.indices and X.indptr must have one dtype")
+            if self.data.indptr.shape[0] != self.data.n_samples + 1:
+                raise ValueError("X.indptr must have one element more than X has rows")
         else:
             acquire(X, &self.data.X, "X", 2, b"fd")
         cdef bytes dtype = (self.data.values if self.data.sparse else self.data.X).format
-        if targets is not None:
+        if targets is not None and targets.ndim == 1:
+            acquire(targets, &self.data.targets, "targets", 1, b"i")
+            self.data.target_kind = CLASSES
+            self.data.n_outputs = n_classes
+            check_classes(<const int *>self.data.targets.buf, targets.shape[0], n_classes)
+        elif targets is not None:
             acquire(targets, &self.data.targets, "targets", 2, dtype + b"?B")
-            self.data.indicator = self.data.targets.itemsize == 1
+            self.data.target_kind = INDICATORS if self.data.targets.itemsize == 1 else VALUES
+            self.data.n_outputs = self.data.targets.shape[1]
         if weights is not None:
             acquire(weights, &self.data.weights, "weights", 1, dtype)
         for name, array in (("targets", targets), ("weights", weights)):
@@ -86,5 +106,5 @@ cdef class Samples:
 
     @property
     def n_outputs(self):
-        """Columns of the targets; 0 without targets."""
-        return self.data.targets.shape[1] if self.data.targets.buf != NULL else 0
+        """Outputs of the network that the targets are for; 0 without targets."""
+        return self.data.n_outputs

@@ -25,6 +25,9 @@ cdef extern from *:
     #define cymlp_read(counter) _InterlockedOr(counter, 0)
     #endif
     #define cymlp_write(counter, value) _InterlockedExchange(counter, value)
+    typedef volatile long cymlp_flag;
+    #define cymlp_is_set(flag) (*(flag) != 0)
+    #define cymlp_put(flag, value) (*(flag) = (value))
     #define cymlp_count(counter) (_InterlockedIncrement(counter))
     #define cymlp_pause() YieldProcessor()
     #define cymlp_yield() SwitchToThread()
@@ -35,6 +38,9 @@ cdef extern from *:
     typedef long cymlp_counter;
     #define cymlp_read(counter) __atomic_load_n(counter, __ATOMIC_ACQUIRE)
     #define cymlp_write(counter, value) __atomic_store_n(counter, value, __ATOMIC_RELEASE)
+    typedef int cymlp_flag;
+    #define cymlp_is_set(flag) (__atomic_load_n(flag, __ATOMIC_RELAXED) != 0)
+    #define cymlp_put(flag, value) __atomic_store_n(flag, value, __ATOMIC_RELAXED)
     #define cymlp_count(counter) __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL)
     #if defined(__x86_64__) || defined(__i386__)
     #define cymlp_pause() __builtin_ia32_pause()
@@ -54,6 +60,10 @@ cdef extern from *:
     long read "cymlp_read"(counter *) noexcept nogil
     void write "cymlp_write"(counter *, long) noexcept nogil
     long count "cymlp_count"(counter *) noexcept nogil
+    # A flag may be read while another thread sets it; it says nothing about what else that wrote.
+    ctypedef int flag "cymlp_flag"
+    bint is_set "cymlp_is_set"(flag *) noexcept nogil
+    void put "cymlp_put"(flag *, bint) noexcept nogil
     void pause "cymlp_pause"() noexcept nogil
     void yield_ "cymlp_yield"() noexcept nogil
     void sleep "cymlp_sleep"(long microseconds) noexcept nogil
@@ -86,10 +96,16 @@ cdef struct Gate:
     char[64] space_3
     counter opened        # times that the gate has let all through
     char[64] space_4
+    counter left          # members that serve no more
+    counter adjusted      # times that BLAS has been adjusted
 
 
 cdef class Team:
     cdef Gate gate
+    cdef Py_ssize_t n_started   # threads that serve, or are about to
+    cdef object blas
+    cdef void _wait_for_threads(self)
+    cdef int _adjust_blas(self) except -1
 
 
 cdef inline double wait_for_change(counter *watched, long old) noexcept nogil:

@@ -1,30 +1,67 @@
 """Team: the threads of a fit or a predict."""
+from _thread import start_new_thread
+
 from cymlp._engine.samples cimport Range
+
+# The teams at work in this process.
+AT_WORK = set()
 
 
 cdef class Team:
-    """Threads that run the engine's jobs together.
+    """Threads that run the engine's jobs together, within ``with``.
 
-    The thread that calls the engine is member 0. The others are to call ``serve``, each with
-    its rank, and stay there until ``close``.
+    The thread that enters is member 0. Entering starts the others, leaving ends them; should one
+    not start, member 0 does the work of all. Both are compiled, and Python runs no signal handler
+    in compiled code: an exception raised by one, such as Ctrl-C's, comes before the team is
+    entered or makes the ``with`` block leave it.
 
     Parameters
     ----------
     size : int
         Number of threads, the calling one included.
+    blas : object, default=None
+        BLAS, if it is to be told of the team: its set ``runs`` has the team while that is at
+        work, and its method ``adjust`` is called after each change of the set, by a thread of
+        its own, which no signal interrupts either.
     """
 
-    def __cinit__(self, Py_ssize_t size):
+    def __cinit__(self, Py_ssize_t size, blas=None):
         if size < 1:
             raise ValueError(f"A team has at least one member, got {size}")
         if size > MOST_MEMBERS:
             raise ValueError(f"A team has at most {MOST_MEMBERS} members, got {size}")
         self.gate.size = size
+        self.blas = blas
 
     @property
     def size(self):
         """Number of threads."""
         return self.gate.size
+
+    @property
+    def n_serving(self):
+        """Threads that were started and have not left."""
+        return self.n_started - read(&self.gate.left)
+
+    def __enter__(self):
+        cdef Py_ssize_t rank
+        try:
+            AT_WORK.add(self)
+            if self.blas is not None:
+                self.blas.runs.add(self)
+                self._adjust_blas()
+            for rank in range(1, self.gate.size):
+                start_new_thread(self.serve, (rank,))
+                self.n_started += 1
+        except RuntimeError:  # there can be no more threads
+            self.go_on_alone()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
 
     def serve(self, Py_ssize_t rank):
         """Run this member's part of each job, until the team is closed."""
@@ -39,17 +76,53 @@ cdef class Team:
                     break
                 self.gate.job(self.gate.arguments, Range(rank, rank + 1))
                 meet(&self.gate)
+            count(&self.gate.left)
 
     def go_on_alone(self):
-        """Let the calling thread do all parts of the jobs to come, for good.
-
-        In a forked child it is the only one of the team's threads that lives on.
-        """
+        """Let the calling thread do all parts of the jobs to come, for good."""
         self.gate.alone_until = 1e300
         self.gate.waited = 0
 
+    def forget_threads(self):
+        """In a forked child: the calling thread is the only one of the team that lives on."""
+        self.n_started = 0
+        self.go_on_alone()
+
     def close(self):
-        """Let the serving threads return; the calling one does all from now on."""
+        """Let the serving threads return, and wait until they have."""
         self.go_on_alone()
         self.gate.job = NULL
         write(&self.gate.jobs, read(&self.gate.jobs) + 1)
+        self._wait_for_threads()
+        AT_WORK.discard(self)
+        if self.blas is not None and self in self.blas.runs:
+            self.blas.runs.discard(self)
+            self._adjust_blas()
+
+    cdef void _wait_for_threads(self):
+        """Return once all threads have left."""
+        cdef long left
+        with nogil:
+            left = read(&self.gate.left)
+            while left < self.n_started:
+                wait_for_change(&self.gate.left, left)
+                left = read(&self.gate.left)
+
+    cdef int _adjust_blas(self) except -1:
+        """Have BLAS adjusted, and wait until it is."""
+        cdef long adjusted = read(&self.gate.adjusted)
+        try:
+            start_new_thread(self._adjust_and_tell, ())
+        except RuntimeError:
+            self.blas.adjust()
+            return 0
+        with nogil:
+            wait_for_change(&self.gate.adjusted, adjusted)
+        return 0
+
+    def _adjust_and_tell(self):
+        """What the thread of ``_adjust_blas`` does."""
+        try:
+            self.blas.adjust()
+        finally:
+            count(&self.gate.adjusted)
