@@ -124,8 +124,8 @@ BAD_IDX = {
     "short header": (idx_header(0x08, (2, 3))[:-1], "cut short.*2 dimensions.*8 bytes.*only 7"),
     "no data": (idx_header(0x08, (2, 3)), r"cut short.*\(2, 3\).*uint8.* 6 bytes.*it has 0\."),
     "short": (idx_header(0x0C, (3,)) + bytes(11), "cut short.*int32.* 12 bytes.*it has 11"),
-    "long": (idx_header(0x0D, (3,)) + bytes(13), "too long.*float32.* 12 bytes.*it has 13"),
-    "not empty": (idx_header(0x08, (0, 9)) + b"\0", "too long.* 0 bytes.*it has 1"),
+    "long": (idx_header(0x0D, (3,)) + bytes(13), r"longer than .*\(3,\).*float32.* 12 bytes"),
+    "not empty": (idx_header(0x08, (0, 9)) + b"\0", "longer than .* 0 bytes"),
     "negative": (idx_header(0x08, (2**32 - 1,)) + bytes(9), "cut short.*4294967295 bytes.*has 9"),
     "huge": (idx_header(0x0E, (2**32 - 1,) * 3), rf"cut short.*{8 * (2**32 - 1) ** 3} bytes"),
     "2**64": (idx_header(0x08, (2**16,) * 4), rf"cut short.*{2**64} bytes.*it has 0"),
@@ -155,6 +155,34 @@ def test_idx_in_a_damaged_gzip_file(tmp_path):
     for damaged in (wrong_sum, wrong_code):
         with pytest.raises(ValueError, match=r"damaged-file.*is a damaged gzip file"):
             load_idx(write(path, bytes(damaged)))
+
+
+@pytest.mark.parametrize("n", [0, 1, datasets._CHUNK - 1, datasets._CHUNK])
+def test_idx_whose_gzip_file_is_damaged_after_the_data(tmp_path, n):
+    content = gzip.compress(idx_bytes(np.ones(n, np.uint8)))
+    wrong_sum = content[:-8] + bytes([content[-8] ^ 1]) + content[-7:]
+    for damaged in (wrong_sum, content[:-1], content + b"more"):
+        with pytest.raises(ValueError, match=r"damaged-file.*is a damaged gzip file"):
+            load_idx(write(tmp_path / "damaged-file", damaged))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_idx_that_unpacks_to_more_than_it_says_is_not_unpacked(tmp_path, monkeypatch, members):
+    read = []
+
+    class Counted(gzip.GzipFile):
+        def read(self, size=-1):
+            read.append(super().read(size))
+            return read[-1]
+
+    monkeypatch.setattr(gzip, "open", lambda file: Counted(fileobj=file))
+    start = idx_header(0x08, (3,)) + bytes(3)
+    zeros = bytes(3 * datasets._CHUNK)
+    parts = [start + zeros] if members == 1 else [start, zeros]
+    bomb = b"".join(gzip.compress(part) for part in parts)
+    with pytest.raises(ValueError, match=r"longer than .*\(3,\).* 3 bytes"):
+        load_idx(write(tmp_path / "bomb", bomb))
+    assert sum(map(len, read)) == len(start) + 1
 
 
 def test_idx_without_a_file(tmp_path):

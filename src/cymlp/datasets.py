@@ -76,11 +76,11 @@ def load_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    OSError
+        If the file cannot be read, as FileNotFoundError if there is none.
     ValueError
         If it is not an IDX file, if it is cut short or damaged, or if its data are longer or
-        shorter than its dimensions say.
+        shorter than its dimensions say. What is beyond them is not read or unpacked.
 
     References
     ----------
@@ -141,16 +141,20 @@ def _read_idx(stream: IO[bytes] | gzip.GzipFile, path: str | os.PathLike[str]) -
     dtype = np.dtype(_IDX_DTYPES[code])
     n_bytes = math.prod(shape) * dtype.itemsize  # of Python's ints, which do not overflow
 
-    # Read in chunks: dimensions that are wrong must not make anyone allocate what they say.
-    data, n_read = bytearray(), 0
-    while chunk := stream.read(_CHUNK):
-        n_read += len(chunk)
-        if n_read <= n_bytes:
-            data += chunk
-    if n_read != n_bytes:
+    # Read in chunks, as dimensions that are wrong must not make anyone allocate what they say, and
+    # to one byte beyond the data: gzip's checksum follows there, or more than anyone should unpack.
+    data = bytearray()
+    while chunk := stream.read(min(_CHUNK, n_bytes + 1 - len(data))):
+        data += chunk
+    if len(data) > n_bytes:
         raise ValueError(
-            f"{_shown(path)} is {'cut short' if n_read < n_bytes else 'too long'}: its shape "
-            f"{shape} and dtype {dtype.name} make {n_bytes} bytes of data, but it has {n_read}."
+            f"{_shown(path)} is longer than its shape {shape} and dtype {dtype.name} say, which "
+            f"make {n_bytes} bytes of data."
+        )
+    if len(data) < n_bytes:
+        raise ValueError(
+            f"{_shown(path)} is cut short: its shape {shape} and dtype {dtype.name} make "
+            f"{n_bytes} bytes of data, but it has {len(data)}."
         )
     try:
         array = np.frombuffer(data, dtype).reshape(shape)
