@@ -4,8 +4,10 @@ import builtins
 import gzip
 import os
 import struct
+import tracemalloc
 import urllib.error
 import zlib
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -124,8 +126,8 @@ BAD_IDX = {
     "short header": (idx_header(0x08, (2, 3))[:-1], "cut short.*2 dimensions.*8 bytes.*only 7"),
     "no data": (idx_header(0x08, (2, 3)), r"cut short.*\(2, 3\).*uint8.* 6 bytes.*it has 0\."),
     "short": (idx_header(0x0C, (3,)) + bytes(11), "cut short.*int32.* 12 bytes.*it has 11"),
-    "long": (idx_header(0x0D, (3,)) + bytes(13), "too long.*float32.* 12 bytes.*it has 13"),
-    "not empty": (idx_header(0x08, (0, 9)) + b"\0", "too long.* 0 bytes.*it has 1"),
+    "long": (idx_header(0x0D, (3,)) + bytes(13), r"longer than .*\(3,\).*float32.* 12 bytes"),
+    "not empty": (idx_header(0x08, (0, 9)) + b"\0", "longer than .* 0 bytes"),
     "negative": (idx_header(0x08, (2**32 - 1,)) + bytes(9), "cut short.*4294967295 bytes.*has 9"),
     "huge": (idx_header(0x0E, (2**32 - 1,) * 3), rf"cut short.*{8 * (2**32 - 1) ** 3} bytes"),
     "2**64": (idx_header(0x08, (2**16,) * 4), rf"cut short.*{2**64} bytes.*it has 0"),
@@ -155,6 +157,34 @@ def test_idx_in_a_damaged_gzip_file(tmp_path):
     for damaged in (wrong_sum, wrong_code):
         with pytest.raises(ValueError, match=r"damaged-file.*is a damaged gzip file"):
             load_idx(write(path, bytes(damaged)))
+
+
+@pytest.mark.parametrize("n", [0, 1, datasets._CHUNK - 1, datasets._CHUNK])
+def test_idx_whose_gzip_file_is_damaged_after_the_data(tmp_path, n):
+    content = gzip.compress(idx_bytes(np.ones(n, np.uint8)))
+    wrong_sum = content[:-8] + bytes([content[-8] ^ 1]) + content[-7:]
+    for damaged in (wrong_sum, content[:-1], content + b"more"):
+        with pytest.raises(ValueError, match=r"damaged-file.*is a damaged gzip file"):
+            load_idx(write(tmp_path / "damaged-file", damaged))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_idx_that_unpacks_to_more_than_it_says_is_not_unpacked(tmp_path, monkeypatch, members):
+    read = []
+
+    class Counted(gzip.GzipFile):
+        def read(self, size=-1):
+            read.append(super().read(size))
+            return read[-1]
+
+    monkeypatch.setattr(gzip, "open", lambda file: Counted(fileobj=file))
+    start = idx_header(0x08, (3,)) + bytes(3)
+    zeros = bytes(3 * datasets._CHUNK)
+    parts = [start + zeros] if members == 1 else [start, zeros]
+    bomb = b"".join(gzip.compress(part) for part in parts)
+    with pytest.raises(ValueError, match=r"longer than .*\(3,\).* 3 bytes"):
+        load_idx(write(tmp_path / "bomb", bomb))
+    assert sum(map(len, read)) == len(start) + 1
 
 
 def test_idx_without_a_file(tmp_path):
@@ -267,6 +297,39 @@ def test_image_formats(save, tmp_path):
     assert_array_equal(images[1:], [gray(101, (8, 8)), gray(102, (8, 8))])
 
 
+def test_only_formats_that_pillow_decodes_itself_are_tried(save, tmp_path, monkeypatch):
+    eps = pytest.importorskip("PIL.EpsImagePlugin")
+    started = []
+    monkeypatch.setattr(eps, "Ghostscript", lambda *args, **kwargs: started.append(args))
+    save("0/a.png", gray(1))
+    save("0/b.eps", gray(2)).rename(tmp_path / "0" / "b.png")
+    with pytest.raises(ValueError, match=r"Pillow cannot read .*b\.png.* PNG, .*PPM"):
+        load_image_folder(tmp_path)
+    assert not started
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_transparent_palettes(pillow, tmp_path, recwarn, mode):
+    opaque = pillow.fromarray(random_array(np.uint8, (5, 4, 3))).quantize(64)
+    (tmp_path / "0").mkdir()
+    opaque.save(tmp_path / "0" / "a.png")
+    opaque.save(tmp_path / "0" / "b.png", transparency=1)
+    opaque.save(tmp_path / "0" / "c.png", transparency=bytes(range(64)))
+    images = load_image_folder(tmp_path, mode=mode)[0]
+    assert_array_equal(images, [np.asarray(opaque.convert(mode))] * 3)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.tif", "a.webp"])
+def test_first_image_of_an_animation(pillow, tmp_path, name):
+    path = tmp_path / "0" / name
+    path.parent.mkdir()
+    frames = [pillow.fromarray(gray(value, (8, 8))) for value in (10, 200)]
+    options = {"lossless": True} if name == "a.webp" else {}
+    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+    assert_array_equal(load_image_folder(tmp_path)[0], [gray(10, (8, 8))])
+
+
 def test_what_an_image_folder_skips(save, tmp_path):
     save("0/a.png", gray(1))
     write(tmp_path / "0" / ".DS_Store", b"hidden")
@@ -282,6 +345,116 @@ def test_images_must_have_one_size(save, tmp_path):
     save("1/odd.png", gray(1, (5, 4)))
     with pytest.raises(ValueError, match=r"odd\.png.* 4 x 5 .*a\.png.* 3 x 2"):
         load_image_folder(tmp_path)
+
+
+def test_sizes_are_compared_before_memory_is_reserved(save, tmp_path):
+    save("0/a.png", gray(1, (1000, 1000)))
+    small = save("1/a.png", gray(1)).read_bytes()
+    for i in range(50):
+        write(tmp_path / "1" / f"{i}.png", small)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"one size.* 3 x 2 .* 1000 x 1000"):
+            load_image_folder(tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1000 * 1000
+
+
+def test_image_that_changes_while_the_folder_is_read(pillow, save, tmp_path, monkeypatch):
+    for name in "ab":
+        save(f"0/{name}.png", gray(1))
+    original, opened = pillow.open, []
+
+    def open_image(*args, **kwargs):
+        opened.append(args)
+        if len(opened) == 3:  # both have been looked at; "a" is read
+            save("0/b.png", gray(1, (1, 1)))
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(pillow, "open", open_image)
+    with pytest.raises(ValueError, match=r"b\.png.* 1 x 1 .*a\.png.* 3 x 2"):
+        load_image_folder(tmp_path)
+    assert len(opened) == 4
+
+
+def test_image_of_more_pixels_than_pillows_limit(pillow, save, tmp_path, monkeypatch):
+    save("0/a.png", gray(1))
+    save("0/large.png", gray(1, (5, 4)))
+    monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", 9)  # less than half
+    with pytest.raises(ValueError, match=r"large\.png.*20 pixels.* limit of 18"):
+        load_image_folder(tmp_path)
+    monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", 19)
+    with (
+        pytest.warns(pillow.DecompressionBombWarning),
+        pytest.raises(ValueError, match=r"large\.png.* 4 x 5 pixels.*MAX_IMAGE_PIXELS.* 19"),
+    ):
+        load_image_folder(tmp_path)
+    (tmp_path / "0" / "a.png").unlink()
+    for limit in (20, None):
+        monkeypatch.setattr(pillow, "MAX_IMAGE_PIXELS", limit)
+        assert_array_equal(load_image_folder(tmp_path)[0], [gray(1, (5, 4))])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs here")
+def test_fifo_among_images(save, tmp_path):
+    save("0/a.png", gray(1))
+    fifo = tmp_path / "0" / "b.png"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor() as pool:
+        future = pool.submit(load_image_folder, tmp_path)
+        if wait([future], timeout=30).not_done:  # it waits for someone who writes
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        with pytest.raises(ValueError, match=r"b\.png'? is not a regular file"):
+            future.result()
+
+
+@pytest.fixture
+def link(tmp_path):
+    """A function that makes a symbolic link under tmp_path."""
+
+    def link(name, target):
+        try:
+            (tmp_path / name).symlink_to(target)
+        except OSError:
+            pytest.skip("symbolic links cannot be made here")
+
+    return link
+
+
+def test_links_to_images(save, link, tmp_path):
+    save("0/a.png", gray(1))
+    save("elsewhere", gray(2), format="PNG")
+    link("0/b.png", tmp_path / "elsewhere")
+    link("1", tmp_path / "0")
+    images, labels = load_image_folder(tmp_path)
+    assert images[:, 0, 0].tolist() == [1, 2, 1, 2]
+    assert labels.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("target", ["b.png", "missing.png", os.devnull])
+def test_links_to_no_regular_file(save, link, tmp_path, target):
+    save("0/a.png", gray(1))
+    link("0/b.png", target)
+    with pytest.raises(ValueError, match=r"b\.png'? is not a regular file"):
+        load_image_folder(tmp_path)
+
+
+def test_names_that_are_not_utf_8(save, tmp_path):
+    name = os.fsdecode(b"\xff")
+    try:
+        (tmp_path / name).mkdir()
+    except OSError:
+        pytest.skip("names of files are UTF-8 here")
+    save(f"{name}/{name}.png", gray(1))
+    images, labels = load_image_folder(tmp_path)
+    assert_array_equal(images, [gray(1)])
+    assert labels.tolist() == [name]
+    write(tmp_path / name / f"{name}.png", b"")
+    with pytest.raises(ValueError, match="Pillow cannot read ") as caught:
+        load_image_folder(tmp_path)
+    str(caught.value).encode()
 
 
 def test_files_that_are_no_images(save, tmp_path):
@@ -317,7 +490,7 @@ def test_image_folders_that_are_wrong(save, tmp_path):
     with pytest.raises(ValueError, match=r"empty'?, the folder of a class, has no images"):
         load_image_folder(folder)
     save("folder/empty/deeper/a.png", gray(1))
-    with pytest.raises(ValueError, match=r"deeper'? is a folder in the folder of a class"):
+    with pytest.raises(ValueError, match=r"deeper'? is a folder; .* only images"):
         load_image_folder(folder)
 
 

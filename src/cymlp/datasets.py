@@ -14,8 +14,9 @@ import gzip
 import math
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    import PIL.Image
     from sklearn.utils import Bunch
 
 __all__ = ["fetch_mnist", "load_idx", "load_image_folder"]
@@ -30,6 +32,9 @@ __all__ = ["fetch_mnist", "load_idx", "load_image_folder"]
 _GZIP_MAGIC = b"\x1f\x8b"
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20  # bytes
+
+# Formats that Pillow decodes itself: some that it reads start a program, as EPS does Ghostscript.
+_IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 _MNIST_FILES = {
     "X_train": "train-images-idx3-ubyte",
@@ -76,11 +81,11 @@ def load_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    OSError
+        If the file cannot be read, as FileNotFoundError if there is none.
     ValueError
         If it is not an IDX file, if it is cut short or damaged, or if its data are longer or
-        shorter than its dimensions say.
+        shorter than its dimensions say. What is beyond them is not read or unpacked.
 
     References
     ----------
@@ -141,16 +146,20 @@ def _read_idx(stream: IO[bytes] | gzip.GzipFile, path: str | os.PathLike[str]) -
     dtype = np.dtype(_IDX_DTYPES[code])
     n_bytes = math.prod(shape) * dtype.itemsize  # of Python's ints, which do not overflow
 
-    # Read in chunks: dimensions that are wrong must not make anyone allocate what they say.
-    data, n_read = bytearray(), 0
-    while chunk := stream.read(_CHUNK):
-        n_read += len(chunk)
-        if n_read <= n_bytes:
-            data += chunk
-    if n_read != n_bytes:
+    # Read in chunks, as dimensions that are wrong must not make anyone allocate what they say, and
+    # to one byte beyond the data: gzip's checksum follows there, or more than anyone should unpack.
+    data = bytearray()
+    while chunk := stream.read(min(_CHUNK, n_bytes + 1 - len(data))):
+        data += chunk
+    if len(data) > n_bytes:
         raise ValueError(
-            f"{_shown(path)} is {'cut short' if n_read < n_bytes else 'too long'}: its shape "
-            f"{shape} and dtype {dtype.name} make {n_bytes} bytes of data, but it has {n_read}."
+            f"{_shown(path)} is longer than its shape {shape} and dtype {dtype.name} say, which "
+            f"make {n_bytes} bytes of data."
+        )
+    if len(data) < n_bytes:
+        raise ValueError(
+            f"{_shown(path)} is cut short: its shape {shape} and dtype {dtype.name} make "
+            f"{n_bytes} bytes of data, but it has {len(data)}."
         )
     try:
         array = np.frombuffer(data, dtype).reshape(shape)
@@ -166,9 +175,10 @@ def load_image_folder(
 ) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Read images from a folder that has one folder of image files for each class.
 
-    The files may have any format that Pillow reads, such as PNG or JPEG; install it with
-    ``pip install "cymlp[images]"``. All images must be of one size. Files and folders whose
-    names begin with a dot are skipped, as are files beside the classes' folders.
+    The files may be PNG, JPEG, BMP, GIF, TIFF, WebP or PPM (with PGM and PBM), whatever their
+    names; of an animation or of several pages, the first image is read. This needs Pillow:
+    ``pip install "cymlp[images]"``. All images must be of one size. Files and folders whose names
+    begin with a dot are skipped, as are files beside the classes' folders.
 
     Parameters
     ----------
@@ -188,11 +198,16 @@ def load_image_folder(
     ------
     ImportError
         If Pillow is not installed.
-    FileNotFoundError
-        If there is no such folder.
+    OSError
+        If a folder or a file cannot be read, as FileNotFoundError if there is no such folder.
+    MemoryError
+        If there is not enough memory for the images.
     ValueError
-        If there are no classes, if a class has no images, if a file is not an image of 8 bits
-        that Pillow can read, if sizes differ, or if two names are the same number.
+        If there are no classes, if a class has no images, if something in its folder is not a
+        regular file or a link to one, if a file is not an image of 8 bits in one of these formats,
+        if it has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``, Pillow's guard against
+        decompression bombs (about 89 million), if sizes differ, or if two names are the same
+        number.
 
     Examples
     --------
@@ -218,15 +233,27 @@ def load_image_folder(
             raise ValueError(f"{_shown(folder)}, the folder of a class, has no images.")
 
     files = [file for of_class in files_of.values() for file in of_class]
-    first = _read_image(files[0], mode)
-    images = np.empty((len(files), *first.shape), np.uint8)
-    for image, file in zip(images, files, strict=True):
-        pixels = _read_image(file, mode)
-        if pixels.shape != first.shape:
+    size_of = attrgetter("size")
+    first = _of_image(files[0], size_of)
+
+    def check_size(file: Path, size: tuple[int, int]) -> None:
+        if size != first:
             raise ValueError(
-                f"Images must have one size, but {_shown(file)} has {_size(pixels)} pixels "
-                f"(width x height) and {_shown(files[0])} has {_size(first)}."
+                f"Images must have one size, but {_shown(file)} has {size[0]} x {size[1]} pixels "
+                f"(width x height) and {_shown(files[0])} has {first[0]} x {first[1]}."
             )
+
+    def pixels_of(image: "PIL.Image.Image") -> NDArray[np.uint8]:
+        image.info.pop("transparency", None)  # else Pillow warns that it drops a palette's
+        return np.asarray(image.convert(mode))
+
+    for file in files[1:]:  # before memory is reserved for all of them
+        check_size(file, _of_image(file, size_of))
+    shape = (len(files), first[1], first[0])
+    images = np.empty(shape if mode == "L" else (*shape, 3), np.uint8)
+    for image, file in zip(images, files, strict=True):
+        pixels = _of_image(file, pixels_of)
+        check_size(file, pixels.shape[1::-1])  # once more, as the file may be another by now
         image[...] = pixels
     labels = np.repeat(_as_labels(list(files_of), path), [len(of) for of in files_of.values()])
     return images, labels
@@ -250,31 +277,47 @@ def _as_labels(names: list[str], path: str | os.PathLike[str]) -> NDArray[Any]:
     return labels
 
 
-def _read_image(path: Path, mode: str) -> NDArray[np.uint8]:
-    """Pixels (height, width) or (height, width, 3) of an image file."""
+def _of_image(path: Path, get: "Callable[[PIL.Image.Image], Any]") -> Any:
+    """What ``get`` makes of an image file, of which Pillow has read no more than the header."""
     import PIL.Image
 
-    if path.is_dir():
-        raise ValueError(f"{_shown(path)} is a folder in the folder of a class.")
-    with open(path, "rb") as file:  # here, so that only Pillow's errors are caught below
-        try:
-            with PIL.Image.open(file) as image:
-                kind = image.mode
-                pixels = np.asarray(image.convert(mode))
-        # Pillow's readers do not agree on what to raise for a damaged file.
-        except Exception as error:
-            raise ValueError(f"Pillow cannot read {_shown(path)}: {error}") from error
-    # Pillow makes 255 of all that is above it, and so of most pixels of 16 bits.
-    if kind.startswith(("I", "F")):
+    if not path.is_file():  # to open a FIFO is to wait for someone who writes
+        kind = "a folder" if path.is_dir() else "not a regular file"
+        raise ValueError(f"{_shown(path)} is {kind}; the folder of a class must have only images.")
+    with open(path, "rb") as file:
+        with _pillows_errors(path):
+            image = PIL.Image.open(file, formats=_IMAGE_FORMATS)
+        # Pillow makes 255 of all that is above it, and so of most pixels of 16 bits.
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(
+                f"{_shown(path)} has more than 8 bits for a pixel (Pillow's mode {image.mode!r})."
+            )
+        limit = PIL.Image.MAX_IMAGE_PIXELS
+        if limit is not None and image.width * image.height > limit:
+            raise ValueError(
+                f"{_shown(path)} has {image.width} x {image.height} pixels, which is more than "
+                f"PIL.Image.MAX_IMAGE_PIXELS allows, {limit}."
+            )
+        with _pillows_errors(path):
+            return get(image)
+
+
+@contextlib.contextmanager
+def _pillows_errors(path: Path) -> Iterator[None]:
+    """Pillow's errors as a ValueError; its readers do not agree on what to raise."""
+    from PIL import UnidentifiedImageError
+
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        formats = ", ".join(_IMAGE_FORMATS)
         raise ValueError(
-            f"{_shown(path)} has more than 8 bits for a pixel (Pillow's mode {kind!r})."
-        )
-    return pixels
-
-
-def _size(pixels: NDArray[Any]) -> str:
-    """An image's width x height."""
-    return f"{pixels.shape[1]} x {pixels.shape[0]}"
+            f"Pillow cannot read {_shown(path)}: it is none of {formats}, or damaged."
+        ) from error
+    except Exception as error:
+        raise ValueError(
+            f"Pillow cannot read {_shown(path)}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def fetch_mnist(name: str = "mnist", *, data_home: str | os.PathLike[str] | None = None) -> "Bunch":
