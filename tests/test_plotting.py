@@ -65,6 +65,15 @@ def clf(runs):
     return runs[0]
 
 
+@pytest.fixture(scope="module")
+def stopped_early(digits, held_out):
+    """A fit whose best epoch is the third of six."""
+    clf = MLPClassifier(**PARAMS, max_iter=N_EPOCHS, early_stopping=True, batch_size=100)
+    clf.fit(*digits, X_val=held_out[0], y_val=held_out[1])
+    clf.best_iteration_ = 3
+    return clf
+
+
 NEEDED = pytest.mark.parametrize("name", plotting.__all__)
 
 
@@ -193,7 +202,7 @@ def test_history_of_one_run(clf):
         assert_array_equal(line.get_xdata(), np.arange(1, N_EPOCHS + 1))
         assert_array_equal(line.get_ydata(), clf.history_[name])
     assert display.fill_between_ == {}
-    assert [ax.get_ylabel() for ax in display.axes_] == ["Loss", "Score"]
+    assert [ax.get_ylabel() for ax in display.axes_] == ["Loss", "Accuracy"]
     assert [ax.get_xlabel() for ax in display.axes_] == ["Epoch", "Epoch"]
     panels = [("loss", "val_loss"), ("train_score", "val_score")]
     for ax, names in zip(display.axes_, panels, strict=True):
@@ -284,6 +293,122 @@ def test_history_of_regressor_and_lbfgs(digits):
         reg = MLPRegressor(hidden_layer_sizes=5, solver=solver, max_iter=3, random_state=0)
         display = HistoryDisplay.from_estimator(reg.fit(*digits))
         assert_array_equal(display.lines_["loss"].get_ydata(), reg.history_["loss"])
+
+
+def test_history_marks_the_best_epoch(stopped_early):
+    display = HistoryDisplay.from_estimator(stopped_early, label="adam")
+    assert len(display.best_lines_) == 2
+    for ax, line in zip(display.axes_, display.best_lines_, strict=True):
+        assert line.axes is ax
+        assert_array_equal(line.get_xdata(), [3, 3])
+        assert ax.get_legend().texts[-1].get_text() == "adam best epoch (3)"
+    assert display.best_iteration == 3
+
+
+def test_history_marks_the_best_epoch_where_validation_is_drawn(stopped_early):
+    display = HistoryDisplay.from_estimator(
+        stopped_early, quantities=["learning_rate", "val_score"], color="red"
+    )
+    (line,) = display.best_lines_
+    assert line.axes is display.axes_[1]
+    assert line.get_color() == "red"
+    assert HistoryDisplay.from_estimator(stopped_early, quantities=["loss"]).best_lines_ == []
+
+
+def test_history_marks_the_best_epoch_over_updates(stopped_early):
+    display = HistoryDisplay.from_estimator(stopped_early, x="n_updates")
+    for line in display.best_lines_:
+        assert_array_equal(line.get_xdata(), [stopped_early.history_["n_updates"][2]] * 2)
+
+
+@pytest.mark.parametrize("batch_size, n_updates", [("auto", 2), (100, 4), (150, 3), (10_000, 1)])
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")
+def test_history_marks_the_best_epoch_of_every_few_updates(digits, held_out, batch_size, n_updates):
+    X, y = digits[0][:400], digits[1][:400]
+    clf = MLPClassifier(
+        **PARAMS, max_iter=4, early_stopping=True, record_every=2, batch_size=batch_size
+    )
+    clf.fit(X, y, X_val=held_out[0], y_val=held_out[1])
+    clf.best_iteration_ = 3
+    display = HistoryDisplay.from_estimator(clf)
+    for line in display.best_lines_:
+        assert_array_equal(line.get_xdata(), [3 * n_updates] * 2)
+        assert line.get_label() == "best epoch (3)"
+    # Records are not epochs: there is no place for it.
+    assert display.plot(x="epoch").best_lines_ == []
+
+
+def test_history_marks_the_best_epoch_of_the_last_of_several_fits(digits, held_out):
+    """``best_iteration_`` counts the last fit's epochs, the history has those of all."""
+    clf = MLPClassifier(**PARAMS, max_iter=4, early_stopping=True, warm_start=True)
+    for max_iter in (4, 3):
+        clf.set_params(max_iter=max_iter).fit(*digits, X_val=held_out[0], y_val=held_out[1])
+    clf.best_iteration_ = 2
+    display = HistoryDisplay.from_estimator(clf)
+    assert_array_equal(display.best_lines_[0].get_xdata(), [6, 6])
+    # Nothing tells how many updates an epoch of the last fit made.
+    clf.set_params(record_every=2).fit(*digits, X_val=held_out[0], y_val=held_out[1])
+    clf.best_iteration_ = 2
+    assert HistoryDisplay.from_estimator(clf).best_lines_ == []
+
+
+def test_history_without_a_best_epoch(clf, stopped_early):
+    assert HistoryDisplay.from_estimator(clf).best_lines_ == []
+    assert HistoryDisplay.from_estimator([stopped_early, stopped_early]).best_lines_ == []
+
+
+def test_history_as_data_with_a_best_epoch():
+    history = {"val_loss": [3.0, 1.0, 2.0], "n_updates": [5, 10, 15]}
+    display = HistoryDisplay(history, best_iteration=2).plot()
+    assert_array_equal(display.best_lines_[0].get_xdata(), [2, 2])
+    assert_array_equal(display.plot(x="n_updates").best_lines_[0].get_xdata(), [10, 10])
+    assert HistoryDisplay([history] * 2, best_iteration=2).plot().best_lines_ == []
+    for best_iteration in (0, 4):
+        with pytest.raises(ValueError, match=f"best_iteration must be in 1, .* {best_iteration}"):
+            HistoryDisplay(history, best_iteration=best_iteration).plot()
+
+
+def a_score(estimator, X, y):
+    return 0.5
+
+
+@pytest.mark.parametrize(
+    "scoring, words",
+    [
+        (None, ["Accuracy"]),
+        ("accuracy", ["Accuracy"]),
+        ("loss", ["Accuracy"]),
+        ("f1_macro", ["Accuracy", "F1 macro"]),
+        ("neg_log_loss", ["Accuracy", "Negative log loss"]),
+        (a_score, ["Accuracy", "A score"]),
+        (lambda *_: 0.5, ["Accuracy", "Score"]),
+    ],
+)
+def test_history_names_the_scores(digits, held_out, scoring, words):
+    """Different scores are not drawn in one panel."""
+    clf = MLPClassifier(**PARAMS, max_iter=2, scoring=scoring, record_train_score=True)
+    clf.fit(*digits, X_val=held_out[0], y_val=held_out[1])
+    display = HistoryDisplay.from_estimator(clf)
+    assert [ax.get_ylabel() for ax in display.axes_] == ["Loss", *words]
+    assert display.lines_["val_score"].axes is display.axes_[-1]
+
+
+def test_history_names_the_score_of_regressors(digits, held_out):
+    regs = [
+        MLPRegressor(**PARAMS, max_iter=2, scoring=scoring).fit(
+            *digits, X_val=held_out[0], y_val=held_out[1]
+        )
+        for scoring in (None, "r2", "loss", "neg_mean_squared_error")
+    ]
+    for runs, words in [(regs[0], "R²"), (regs[1], "R²"), (regs[:3], "R²"), (regs, "Score")]:
+        assert HistoryDisplay.from_estimator(runs).axes_[1].get_ylabel() == words
+
+
+def test_history_as_data_names_the_score():
+    history = {"val_score": [0.5], "train_score": [0.6]}
+    assert HistoryDisplay(history).plot().axes_[0].get_ylabel() == "Score"
+    display = HistoryDisplay(history, score_names={"val_score": "roc_auc"}).plot()
+    assert [ax.get_ylabel() for ax in display.axes_] == ["Score", "Roc auc"]
 
 
 def test_history_errors(clf, digits):

@@ -15,13 +15,14 @@ and none is the only sign of anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isqrt
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+from sklearn.base import is_classifier
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
@@ -54,15 +55,25 @@ _SHARED: dict[str, tuple[str, str, dict[str, str]]] = {
 class HistoryDisplay:
     """The loss and the score of a fit, epoch by epoch.
 
-    There is one panel for "loss" and "val_loss", one for "train_score" and "val_score", and
-    one for each other quantity that is asked for. Of several runs the mean is drawn, in a band of
-    one standard deviation to either side; they are cut to the length of the shortest.
+    There is one panel for "loss" and "val_loss", one for "train_score" and "val_score" unless they
+    are known to be different scores, and one for each other quantity that is asked for. Of several
+    runs the mean is drawn, in a band of one standard deviation to either side; they are cut to the
+    length of the shortest. Of one run with early stopping the epoch whose weights were kept is
+    marked where validation loss or score are drawn.
 
     Parameters
     ----------
     history : dict of array-like of shape (n_records,), or list of them
         ``history_`` of an estimator, or of several. NaN where a quantity was not recorded. A
         pandas.DataFrame is as good as a dict.
+    best_iteration : int, default=None
+        The epoch to mark, from 1; None for none. Of no account to several runs.
+    steps_per_epoch : int, default=None
+        Updates in an epoch, where the records are not epochs but those of ``record_every``. The
+        best epoch is then marked over updates only.
+    score_names : dict of str, default=None
+        What "train_score" and "val_score" are, for instance {"val_score": "roc_auc"}; "score"
+        where that is not said.
 
     Attributes
     ----------
@@ -72,6 +83,8 @@ class HistoryDisplay:
         The line of each quantity.
     fill_between_ : dict of PolyCollection
         The band of each quantity; empty for one run.
+    best_lines_ : list of Line2D
+        The marks of the best epoch, one in each panel with validation data; empty without one.
 
     Examples
     --------
@@ -83,6 +96,8 @@ class HistoryDisplay:
     >>> display = HistoryDisplay.from_estimator(clf)
     >>> list(display.lines_)
     ['loss', 'val_loss', 'val_score']
+    >>> [ax.get_ylabel() for ax in display.axes_]
+    ['Loss', 'Accuracy']
 
     The mean of three runs, and only the loss:
 
@@ -96,9 +111,20 @@ class HistoryDisplay:
     figure_: Figure | SubFigure
     lines_: dict[str, Line2D]
     fill_between_: dict[str, PolyCollection]
+    best_lines_: list[Line2D]
 
-    def __init__(self, history: Mapping[str, ArrayLike] | Sequence[Mapping[str, ArrayLike]]):
+    def __init__(
+        self,
+        history: Mapping[str, ArrayLike] | Sequence[Mapping[str, ArrayLike]],
+        *,
+        best_iteration: int | None = None,
+        steps_per_epoch: int | None = None,
+        score_names: Mapping[str, str] | None = None,
+    ) -> None:
         self.history = history
+        self.best_iteration = best_iteration
+        self.steps_per_epoch = steps_per_epoch
+        self.score_names = score_names
 
     @classmethod
     def from_estimator(
@@ -140,7 +166,11 @@ class HistoryDisplay:
         if by_updates and x == "epoch":
             raise ValueError('With record_every records are not epochs; use x="n_updates".')
         histories = [run.history_ for run in fitted]
-        display = cls(histories if many else histories[0])
+        best, steps_per_epoch = _best_epoch(fitted[0]) if len(fitted) == 1 else (None, None)
+        display = cls(
+            histories if many else histories[0], best_iteration=best,
+            steps_per_epoch=steps_per_epoch, score_names=_score_names(fitted),
+        )  # fmt: skip
         if x is None:
             x = "n_updates" if by_updates else "epoch"
         return display.plot(x=x, quantities=quantities, ax=ax, **line_kw)
@@ -178,13 +208,18 @@ class HistoryDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If nothing of what is asked for was recorded in all runs, or if ``x`` is neither, or
-            "n_updates" differs among the runs.
+            If nothing of what is asked for was recorded in all runs, if ``x`` is neither, if
+            "n_updates" differs among the runs, or if there is no record ``best_iteration``.
         """
         runs = [self.history] if _is_mapping(self.history) else list(self.history)
         curves = {name: _curves(runs, name) for name in _names(runs, quantities)}
         places = _places(runs, x, len(next(iter(curves.values()))[0]))
-        panels = list(dict.fromkeys(_SHARED.get(name, (name,))[0] for name in curves))
+        best = self._best_place(x, places) if len(runs) == 1 else None
+        titles = {name: _SHARED.get(name, (name,))[0] for name in curves}
+        titles |= {
+            name: title for name, title in (self.score_names or {}).items() if name in curves
+        }
+        panels = list(dict.fromkeys(titles.values()))
         self.axes_ = np.array(
             _make_axes(ax, _grid(len(panels), None, len(panels)), (4.2, 3.2)), dtype=object
         )
@@ -195,8 +230,8 @@ class HistoryDisplay:
         prefix = style.pop("label", "")
         self.lines_, self.fill_between_ = {}, {}
         for name, values in curves.items():
-            panel, label, default = _SHARED.get(name, (name, "", {"color": _BLUE}))
-            axes = self.axes_[panels.index(panel)]
+            _, label, default = _SHARED.get(name, (name, "", {"color": _BLUE}))
+            axes = self.axes_[panels.index(titles[name])]
             # A line would be broken at each NaN, and a number between two of them not seen.
             recorded = ~np.isnan(values).any(axis=0)
             mean, std = values[:, recorded].mean(axis=0), values[:, recorded].std(axis=0)
@@ -209,13 +244,33 @@ class HistoryDisplay:
                     places[recorded], mean - std, mean + std,
                     color=line.get_color(), alpha=0.2, linewidth=0,
                 )  # fmt: skip
-            words = panel.replace("_", " ").capitalize()
-            axes.set(xlabel="Epoch" if x == "epoch" else "Updates", ylabel=words)
+            axes.set(xlabel="Epoch" if x == "epoch" else "Updates", ylabel=_words(titles[name]))
             if axes.get_xscale() == "linear":
                 axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
             if line.get_label() and not line.get_label().startswith("_"):
                 axes.legend()
+        watched = [titles[name] for name in ("val_loss", "val_score") if name in titles]
+        self.best_lines_ = []
+        for panel in () if best is None else dict.fromkeys(watched):
+            axes = self.axes_[panels.index(panel)]
+            label = f"{prefix} best epoch ({self.best_iteration})".strip()
+            self.best_lines_.append(
+                axes.axvline(best, label=label, color=style.get("color", "black"), linestyle=":")
+            )
+            axes.legend()
         return self
+
+    def _best_place(self, x: str, places: NDArray[Any]) -> float | None:
+        """Where on the x axis the best epoch ended; None where there is none to mark."""
+        if self.best_iteration is None:
+            return None
+        if self.steps_per_epoch is not None:
+            return self.best_iteration * self.steps_per_epoch if x == "n_updates" else None
+        if not 1 <= self.best_iteration <= len(places):
+            raise ValueError(
+                f"best_iteration must be in 1, ..., {len(places)}, got {self.best_iteration!r}."
+            )
+        return float(places[self.best_iteration - 1])
 
 
 class WeightsDisplay:
@@ -807,6 +862,51 @@ def _fitted_part(estimator: Any, attribute: str) -> Any:
         else:
             raise ValueError(f"{type(part).__name__} has no {attribute}.")
     return part
+
+
+def _best_epoch(estimator: Any) -> tuple[int | None, int | None]:
+    """The best epoch in the history, and the updates in an epoch if records are not epochs."""
+    best: int | None = getattr(estimator, "best_iteration_", None)
+    if best is None:
+        return None, None
+    n_epochs = estimator.n_iter_
+    if estimator.record_every is None:  # the history may begin with earlier fits
+        return len(estimator.history_["loss"]) - n_epochs + best, None
+    if len(estimator.loss_curve_) > n_epochs:
+        return None, None  # earlier fits may have seen other numbers of samples
+    n_samples = estimator.t_ // n_epochs
+    batch_size = 200 if estimator.batch_size == "auto" else max(int(estimator.batch_size), 1)
+    return best, ceil(n_samples / batch_size)
+
+
+def _score_names(estimators: list[Any]) -> dict[str, str]:
+    """What the scores in the histories are, so far as all estimators agree."""
+    names: dict[str, str] = {}
+    for score in ("train_score", "val_score"):
+        found = {_score_name(estimator, score) for estimator in estimators}
+        if len(found) == 1:
+            names[score] = found.pop()
+    return names
+
+
+def _score_name(estimator: Any, score: str) -> str:
+    """What "train_score" or "val_score" of an estimator is."""
+    scoring: str | Callable[..., float] | None = None
+    if score == "val_score":
+        scoring = getattr(estimator, "scoring", None)
+    if scoring in (None, "loss"):
+        return "accuracy" if is_classifier(estimator) else "r2"
+    name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+    return "score" if name == "<lambda>" else name
+
+
+def _words(name: str) -> str:
+    """A name in a history, or of a score, as words."""
+    if name == "r2":
+        return "R²"
+    if name.startswith("neg_"):
+        name = name.replace("neg", "negative", 1)
+    return name.replace("_", " ").capitalize()
 
 
 def _is_mapping(history: Any) -> bool:
