@@ -1,5 +1,6 @@
 """cymlp.plotting: what the displays draw."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import pytest
 import sklearn.neural_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -63,6 +65,14 @@ def runs(digits, held_out):
 @pytest.fixture(scope="module")
 def clf(runs):
     return runs[0]
+
+
+@pytest.fixture(scope="module")
+def table():
+    """A table of 3 features with names, and 3 classes."""
+    rng = np.random.RandomState(0)
+    X = pandas.DataFrame(rng.normal(size=(60, 3)), columns=["age", "income", "height"])
+    return X, rng.randint(3, size=60)
 
 
 @pytest.fixture(scope="module")
@@ -160,12 +170,11 @@ def test_pictures_parameters(name, clf, held_out):
 
 
 @pytest.mark.parametrize("name", [name for name in plotting.__all__ if name != "HistoryDisplay"])
-def test_no_square(name, held_out):
+def test_pictures_that_are_no_square(name, held_out):
     X, y = held_out[0][:, :60], held_out[1]
     clf = MLPClassifier(**PARAMS, max_iter=1).fit(X, y)
-    with pytest.raises(ValueError, match="image_shape is needed, as 60 features"):
-        draw(name, clf, (X, y))
-    draw(name, clf, (X, y), image_shape=(6, 10))
+    display = draw(name, clf, (X, y), image_shape=(6, 10))
+    assert display.im_[0].get_array().shape[0] == 6
 
 
 def test_without_matplotlib():
@@ -465,8 +474,141 @@ def test_weights_of_one_unit_take_the_axes_itself(clf):
 
 
 def test_weights_as_data():
-    display = WeightsDisplay([[0.0, 0], [0, 0], [0, 0], [0, 0]]).plot()
+    display = WeightsDisplay([[0.0, 0], [0, 0], [0, 0], [0, 0]], image_shape=(2, 2)).plot()
     assert [image.get_clim() for image in display.im_] == [(-1, 1)] * 2
+
+
+def tick_labels(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def test_weights_of_a_table(table):
+    clf = MLPClassifier(**PARAMS, max_iter=2).fit(*table)
+    display = WeightsDisplay.from_estimator(clf)
+    (ax,), (image,) = display.axes_, display.im_
+    assert_array_equal(image.get_array(), clf.coefs_[0])
+    largest = np.abs(clf.coefs_[0]).max()
+    assert image.get_clim() == (-largest, largest)
+    assert display.colorbar_.mappable is image
+    assert tick_labels(ax.yaxis) == ["age", "income", "height"]
+    assert_array_equal(ax.get_yticks(), [0, 1, 2])
+    assert ax.get_xlabel() == "Unit"
+    assert WeightsDisplay.from_estimator(clf, ax=plt.subplots()[1], colorbar=False).figure_
+
+
+def test_weights_of_a_table_some_units(table):
+    clf = MLPClassifier(**PARAMS, max_iter=2).fit(*table)
+    display = WeightsDisplay.from_estimator(clf, units=[3, 19], cmap="PuOr")
+    assert_array_equal(display.im_[0].get_array(), clf.coefs_[0][:, [3, 19]])
+    assert display.im_[0].get_cmap().name == "PuOr"
+    assert tick_labels(display.axes_[0].xaxis) == ["3", "19"]
+
+
+@pytest.mark.parametrize(
+    "n_features, params, n_images",
+    [
+        (64, {}, 5),
+        (63, {}, 0),
+        (4, {}, 0),  # a square, but too small for an image
+        (4, {"kind": "image"}, 5),
+        (4, {"image_shape": (2, 2)}, 5),
+        (64, {"kind": "image", "image_shape": (4, 16)}, 5),
+        (64, {"kind": "heatmap"}, 0),
+        (64, {"feature_names": range(64)}, 0),
+    ],
+)
+def test_weights_as_images_or_as_a_heat_map(n_features, params, n_images):
+    weights = np.ones((n_features, 5))
+    display = WeightsDisplay(weights, **params).plot()
+    assert len(display.axes_) == len(display.im_) == (n_images or 1)
+    assert (display.im_[0].get_array().shape == weights.shape) == (not n_images)
+
+
+def test_weights_as_images_or_as_a_heat_map_from_estimator(clf):
+    assert len(WeightsDisplay.from_estimator(clf, kind="image").im_) == 16
+    (image,) = WeightsDisplay.from_estimator(clf, kind="heatmap").im_
+    assert image.get_array().shape == (64, 20)
+    names = [f"pixel {i}" for i in range(64)]
+    display = WeightsDisplay.from_estimator(clf, feature_names=names)
+    assert tick_labels(display.axes_[0].yaxis)[0] == "pixel 0"
+
+
+def test_weights_bad_kind():
+    weights = np.ones((64, 5))
+    with pytest.raises(ValueError, match="kind must be 'auto', 'image' or 'heatmap', got 'table'"):
+        WeightsDisplay(weights, kind="table").plot()
+    for image in ({"kind": "image"}, {"image_shape": (8, 8)}):
+        with pytest.raises(ValueError, match="are for images"):
+            WeightsDisplay(weights, feature_names=range(64), **image).plot()
+    with pytest.raises(ValueError, match="are for images"):
+        WeightsDisplay(weights, kind="heatmap", image_shape=(8, 8)).plot()
+    with pytest.raises(ValueError, match="image_shape is needed, as 60 features"):
+        WeightsDisplay(weights[:60], kind="image").plot()
+    for names in (range(63), [["a"] * 64], "a"):
+        with pytest.raises(ValueError, match="feature_names must be a list of 64 names"):
+            WeightsDisplay(weights, feature_names=names).plot()
+    assert plt.get_fignums() == []
+
+
+def names_of(estimator, **params):
+    return tick_labels(WeightsDisplay.from_estimator(estimator, **params).axes_[0].yaxis)
+
+
+def test_names_of_features(table):
+    X, y = table
+    clf = MLPClassifier(**PARAMS, max_iter=1)
+    assert names_of(clf.fit(X.to_numpy(), y)) == ["x0", "x1", "x2"]
+    assert names_of(clf.fit(X, y), feature_names=X.columns[::-1]) == ["height", "income", "age"]
+
+
+def test_names_of_features_in_a_pipeline(table):
+    X, y = table
+    clf = MLPClassifier(**PARAMS, max_iter=1)
+    assert names_of(make_pipeline(clf).fit(X.to_numpy(), y)) == ["x0", "x1", "x2"]
+    scaled = make_pipeline(MinMaxScaler(), clf)
+    assert names_of(scaled.fit(X, y)) == ["age", "income", "height"]
+    assert names_of(make_pipeline("passthrough", scaled).fit(X, y)) == ["age", "income", "height"]
+    nameless = make_pipeline(FunctionTransformer(np.asarray), clf)
+    assert names_of(nameless.fit(X, y)) == ["x0", "x1", "x2"]
+    renamed = scaled.set_output(transform="pandas")
+    renamed.steps[0] = ("scale", FunctionTransformer(lambda X: X.add_prefix("log ")))
+    assert names_of(renamed.fit(X, y)) == ["log age", "log income", "log height"]
+
+
+def test_names_of_sparse_one_hot_features(table):
+    X, y = table
+    X = X.assign(town=np.resize(["Ulm", "Bonn"], len(X)))
+    encoder = make_column_transformer(
+        (OneHotEncoder(), ["town"]), ("passthrough", ["age"]), sparse_threshold=1.0
+    )
+    pipeline = make_pipeline(encoder, MLPClassifier(**PARAMS, max_iter=1)).fit(X, y)
+    wanted = ["onehotencoder__town_Bonn", "onehotencoder__town_Ulm", "passthrough__age"]
+    assert names_of(pipeline) == wanted
+
+
+@pytest.mark.parametrize("n_features, n_units", [(4, 4), (30, 100), (100, 300), (7, 1), (700, 2)])
+def test_heat_map_is_readable(n_features, n_units):
+    """Labels do not overlap, and all is within the figure, however long the names are."""
+    rng = np.random.RandomState(0)
+    names = [f"a feature of a table whose number is {i}" for i in range(n_features)]
+    display = WeightsDisplay(
+        rng.normal(size=(n_features, n_units)), kind="heatmap", feature_names=names
+    ).plot()
+    figure, ax = display.figure_, display.axes_[0]
+    figure.canvas.draw()
+    for axis, n in ((ax.yaxis, n_features), (ax.xaxis, n_units)):
+        boxes = [label.get_window_extent() for label in axis.get_ticklabels()]
+        assert len(boxes) >= min(n, 5)
+        for box, other in itertools.pairwise(boxes):
+            assert not box.overlaps(other)
+        for box in boxes:
+            assert figure.bbox.containsx(box.x0)
+            assert figure.bbox.containsy(box.y0)
+            assert figure.bbox.containsx(box.x1)
+            assert figure.bbox.containsy(box.y1)
+    assert ax.get_window_extent().width > 100
+    for tick, label in zip(ax.get_yticks(), tick_labels(ax.yaxis), strict=True):
+        assert label == names[int(tick)]
 
 
 def test_weights_of_scikit_learn(digits):

@@ -15,6 +15,7 @@ and none is the only sign of anything.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isqrt
 from typing import TYPE_CHECKING, Any, Self
@@ -29,6 +30,7 @@ from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.collections import PolyCollection
     from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Colormap
@@ -274,24 +276,34 @@ class HistoryDisplay:
 
 
 class WeightsDisplay:
-    """What the units of the first hidden layer look at: their weights as pictures.
+    """What the units of the first hidden layer look at: their weights, as images or a heat map.
 
-    All pictures have the same colours, which are symmetric around 0.
+    Where the features are the pixels of an image there is one for each unit, and else a single
+    heat map with a row for each feature and a column for each unit. All colours are
+    symmetric around 0.
 
     Parameters
     ----------
     weights : array-like of shape (n_features, n_units)
         A column of weights for each unit that is drawn.
     image_shape : tuple of int, default=None
-        Height and width of a picture; None for those of a square.
+        Height and width of an image; None for those of a square.
     units : array-like of int of shape (n_units,), default=None
-        The numbers of the units, for the titles; None for 0, 1, ...
+        The numbers of the units, for titles or ticks; None for 0, 1, ...
+    feature_names : array-like of str of shape (n_features,), default=None
+        Names of the features, for the ticks of a heat map; None for x0, x1, ...
+    kind : {"auto", "image", "heatmap"}, default="auto"
+        Whether to draw images or a heat map. "auto" draws images where ``image_shape`` is given or
+        features make a square of 8 x 8 or more, and a heat map where they do not or
+        ``feature_names`` are given.
 
     Attributes
     ----------
     axes_ : ndarray of Axes of shape (n_units,)
+        Of a heat map (1,).
     figure_ : Figure
     im_ : list of AxesImage
+        One of each Axes.
     colorbar_ : Colorbar or None
 
     Examples
@@ -305,6 +317,17 @@ class WeightsDisplay:
     >>> len(display.im_)
     16
     >>> display = WeightsDisplay.from_estimator(clf, units=[5, 8], cmap="PuOr")
+
+    Of a table:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> pipeline = make_pipeline(StandardScaler(), MLPClassifier(tol=1e-2, random_state=0))
+    >>> display = WeightsDisplay.from_estimator(pipeline.fit(X, y))
+    >>> [label.get_text() for label in display.axes_[0].get_yticklabels()]
+    ['sepal length (cm)', 'sepal width (cm)', 'petal length (cm)', 'petal width (cm)']
     """
 
     axes_: NDArray[Any]
@@ -318,10 +341,14 @@ class WeightsDisplay:
         *,
         image_shape: tuple[int, int] | None = None,
         units: ArrayLike | None = None,
+        feature_names: ArrayLike | None = None,
+        kind: str = "auto",
     ) -> None:
         self.weights = weights
         self.image_shape = image_shape
         self.units = units
+        self.feature_names = feature_names
+        self.kind = kind
 
     @classmethod
     def from_estimator(
@@ -330,6 +357,8 @@ class WeightsDisplay:
         *,
         image_shape: tuple[int, int] | None = None,
         units: ArrayLike | None = None,
+        feature_names: ArrayLike | None = None,
+        kind: str = "auto",
         n_cols: int | None = None,
         cmap: str | Colormap = "RdBu_r",
         colorbar: bool = True,
@@ -342,10 +371,14 @@ class WeightsDisplay:
         estimator : estimator
             Fitted estimator of cymlp or scikit-learn with ``coefs_``, or a pipeline or search of
             which it is a part.
-        image_shape : tuple of int, default=None
-            Height and width of a picture; None for those of a square.
+        image_shape, kind
+            As in the class.
         units : array-like of int, default=None
-            Which units, from 0; None for the first 16, or as many as there are.
+            Which units, from 0; None for the first 16 as images, or for all in a heat map.
+        feature_names : array-like of str of shape (n_features,), default=None
+            Names of the features. None for ``feature_names_in_`` of the estimator with
+            ``coefs_``, or what the steps before it in a pipeline tell by
+            ``get_feature_names_out``, or x0, x1, ...
         n_cols, cmap, colorbar, ax
             As in `plot`.
 
@@ -362,12 +395,17 @@ class WeightsDisplay:
         """
         weights = _fitted_part(estimator, "coefs_").coefs_[0]
         n_units = weights.shape[1]
-        chosen = np.arange(min(n_units, 16)) if units is None else np.atleast_1d(np.asarray(units))
+        display = cls(weights, image_shape=image_shape, feature_names=feature_names, kind=kind)
+        heat_map = display._is_heat_map()
+        if heat_map and feature_names is None:
+            display.feature_names = _feature_names(estimator, len(weights))
+        most = n_units if heat_map else 16
+        chosen = np.arange(n_units)[:most] if units is None else np.atleast_1d(np.asarray(units))
         if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not chosen.size:
             raise ValueError(f"units must be a list of int, got {units!r}.")
         if chosen.min() < 0 or chosen.max() >= n_units:
             raise ValueError(f"units must be in 0, ..., {n_units - 1}, got {units!r}.")
-        display = cls(weights[:, chosen], image_shape=image_shape, units=chosen)
+        display.weights, display.units = weights[:, chosen], chosen
         return display.plot(n_cols=n_cols, cmap=cmap, colorbar=colorbar, ax=ax)
 
     def plot(
@@ -383,13 +421,13 @@ class WeightsDisplay:
         Parameters
         ----------
         n_cols : int, default=None
-            Pictures side by side; None for as many as make a square.
+            Images side by side; None for as many as make a square.
         cmap : str or Colormap, default="RdBu_r"
             Colours, whose middle is 0.
         colorbar : bool, default=True
             Whether to add a colour bar.
         ax : Axes or array-like of Axes, default=None
-            Where to draw, one Axes for each picture.
+            Where to draw, one Axes for each image, or one for a heat map.
 
         Returns
         -------
@@ -401,25 +439,79 @@ class WeightsDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If ``image_shape`` does not fit, or is needed, as the number of features is no square.
+            If ``kind`` is none of the three, if it, ``image_shape`` and ``feature_names`` ask for
+            images and a heat map at once, if one of them does not fit the features, or if
+            ``image_shape`` is needed, as the number of features is no square.
         """
         weights = check_array(self.weights)
-        pictures = _as_pictures(weights.T, self.image_shape)
-        units = range(len(pictures)) if self.units is None else self.units
-        grid = _grid(len(pictures), n_cols, ceil(len(pictures) ** 0.5))
-        self.axes_ = np.array(_make_axes(ax, grid, (1.5, 1.4)), dtype=object)
-        self.figure_ = self.axes_[0].figure
         largest = float(np.abs(weights).max()) or 1.0
-        self.im_ = [
-            _draw_picture(axes, picture, cmap, (-largest, largest))
-            for axes, picture in zip(self.axes_, pictures, strict=True)
+        units = [
+            str(unit) for unit in (range(weights.shape[1]) if self.units is None else self.units)
         ]
-        for axes, unit in zip(self.axes_, units, strict=True):
-            axes.set_title(str(unit), fontsize="medium", pad=3)
+        if self._is_heat_map():
+            self._draw_heat_map(weights, units, cmap, (-largest, largest), ax)
+        else:
+            pictures = _as_pictures(weights.T, self.image_shape)
+            grid = _grid(len(pictures), n_cols, ceil(len(pictures) ** 0.5))
+            self.axes_ = np.array(_make_axes(ax, grid, (1.5, 1.4)), dtype=object)
+            self.im_ = [
+                _draw_picture(axes, picture, cmap, (-largest, largest))
+                for axes, picture in zip(self.axes_, pictures, strict=True)
+            ]
+            for axes, unit in zip(self.axes_, units, strict=True):
+                axes.set_title(unit, fontsize="medium", pad=3)
+        self.figure_ = self.axes_[0].figure
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(self.im_[0], ax=list(self.axes_))
         return self
+
+    def _is_heat_map(self) -> bool:
+        """Whether a heat map is to be drawn, and not images."""
+        if self.kind not in ("auto", "image", "heatmap"):
+            raise ValueError(f"kind must be 'auto', 'image' or 'heatmap', got {self.kind!r}.")
+        images = self.kind == "image" or self.image_shape is not None
+        heat_map = self.kind == "heatmap" or self.feature_names is not None
+        if images and heat_map:
+            raise ValueError(
+                "kind='image' and image_shape are for images, kind='heatmap' and feature_names "
+                "for a heat map: they do not go together."
+            )
+        return heat_map or not (images or _may_be_image(len(np.asarray(self.weights))))
+
+    def _draw_heat_map(
+        self,
+        weights: NDArray[Any],
+        units: list[str],
+        cmap: str | Colormap,
+        limits: tuple[float, float],
+        ax: Axes | ArrayLike | None,
+    ) -> None:
+        """Draw weights (n_features, n_units) on one Axes."""
+        n_features, n_units = weights.shape
+        names = [f"x{i}" for i in range(n_features)]
+        if self.feature_names is not None:
+            names = np.asarray(self.feature_names, dtype=str).tolist()
+            if np.shape(names) != (n_features,):
+                raise ValueError(
+                    f"feature_names must be a list of {n_features} names, "
+                    f"got {self.feature_names!r}."
+                )
+        width, height = np.clip([0.2 * n_units, 0.2 * n_features], 2, [8, 10])
+        beside = 1.5 + 0.07 * max(map(len, names))
+        (axes,) = _make_axes(ax, [(0, 0)], (width + beside, height + 0.6))
+        self.axes_ = np.array([axes], dtype=object)
+        self.im_ = [
+            axes.imshow(
+                weights, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto",
+                interpolation="nearest",
+            )
+        ]  # fmt: skip
+        axes.set_xlabel("Unit")
+        if ax is not None:
+            width, height = axes.bbox.size / axes.figure.dpi
+        _set_labels(axes.xaxis, units, width / (0.1 + 0.08 * max(map(len, units))))
+        _set_labels(axes.yaxis, names, height / 0.15)
 
 
 class ImageGridDisplay:
@@ -843,7 +935,12 @@ class ProbabilityDisplay:
 
 
 def _fitted_part(estimator: Any, attribute: str) -> Any:
-    """The fitted estimator, or the part of a pipeline or a search, that has this attribute.
+    """The fitted estimator, or the part of a pipeline or a search, that has this attribute."""
+    return _path_to(estimator, attribute)[-1]
+
+
+def _path_to(estimator: Any, attribute: str) -> list[Any]:
+    """The fitted estimator, and what is within it, down to the part that has this attribute.
 
     Raises
     ------
@@ -853,15 +950,27 @@ def _fitted_part(estimator: Any, attribute: str) -> Any:
         If there is no such part.
     """
     check_is_fitted(estimator)
-    part = estimator
-    while not hasattr(part, attribute):
+    path = [estimator]
+    while not hasattr(part := path[-1], attribute):
         if hasattr(part, "best_estimator_"):
-            part = part.best_estimator_
+            path.append(part.best_estimator_)
         elif hasattr(part, "steps"):
-            part = part.steps[-1][1]
+            path.append(part.steps[-1][1])
         else:
             raise ValueError(f"{type(part).__name__} has no {attribute}.")
-    return part
+    return path
+
+
+def _feature_names(estimator: Any, n_features: int) -> ArrayLike | None:
+    """Names of the features of the part that has ``coefs_``, if they are known."""
+    *outer, network = _path_to(estimator, "coefs_")
+    names: ArrayLike | None = getattr(network, "feature_names_in_", None)
+    if names is None and outer and hasattr(outer[-1], "steps"):
+        try:
+            names = outer[-1][:-1].get_feature_names_out()
+        except Exception:  # steps of any origin; a figure does not fail for want of names
+            return None
+    return names if np.shape(names) == (n_features,) else None
 
 
 def _best_epoch(estimator: Any) -> tuple[int | None, int | None]:
@@ -977,19 +1086,28 @@ def _wanted_cells(
     )
 
 
-def _as_pictures(X: Any, image_shape: tuple[int, int] | None) -> NDArray[Any]:
+def _may_be_image(n_features: int) -> bool:
+    """Whether so many features are taken for an image: smaller squares are more often tables."""
+    side = isqrt(n_features)
+    return side >= 8 and side**2 == n_features
+
+
+def _as_pictures(X: Any, image_shape: tuple[int, int] | None, instead: str = "") -> NDArray[Any]:
     """Rows (n, n_features) as pictures (n, height, width).
 
     Raises
     ------
     ValueError
-        If ``image_shape`` does not fit, or is None and the number of features is no square.
+        If ``image_shape`` does not fit; or is None and the number of features is no square, which
+        the words of ``instead`` follow.
     """
     n_features = X.shape[1]
     if image_shape is None:
         image_shape = (isqrt(n_features), isqrt(n_features))
         if image_shape[0] ** 2 != n_features:
-            raise ValueError(f"image_shape is needed, as {n_features} features make no square.")
+            raise ValueError(
+                f"image_shape is needed, as {n_features} features make no square.{instead}"
+            )
     elif len(image_shape) != 2 or image_shape[0] * image_shape[1] != n_features:
         raise ValueError(f"image_shape={image_shape!r} does not fit {n_features} features.")
     dense = X.toarray() if issparse(X) else np.asarray(X)
@@ -1024,6 +1142,13 @@ def _draw_picture(
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return image
+
+
+def _set_labels(axis: Axis, labels: list[str], room: float) -> None:
+    """Ticks 0, 1, ... with these labels; with fewer, in even steps, where room is for fewer."""
+    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    step = next(step for step in steps if len(labels) <= step * room)
+    axis.set_ticks(range(0, len(labels), step), labels[::step], fontsize="small", parse_math=False)
 
 
 def _grid(n: int, n_cols: int | None, default: int) -> list[tuple[int, int]]:
