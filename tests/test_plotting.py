@@ -177,6 +177,32 @@ def test_pictures_that_are_no_square(name, held_out):
     assert display.im_[0].get_array().shape[0] == 6
 
 
+@NEEDED
+def test_every_display_of_a_table(name, table):
+    """But for the grid of images, which says what it is for and what there is instead."""
+    X, y = table
+    clf = MLPClassifier(**PARAMS, max_iter=2).fit(X, y)
+    if name == "ImageGridDisplay":
+        with pytest.raises(
+            ValueError, match=r"image_shape.* 3 features .* for images; for a table"
+        ):
+            draw(name, clf, table)
+    else:
+        assert draw(name, clf, table).figure_ is not None
+
+
+def test_names_are_no_formulas():
+    """Dollars in names are dollars, where matplotlib would read a formula, and fail."""
+    names = [r"a$\b$", "c"]
+    displays = [
+        WeightsDisplay(np.eye(2), feature_names=names).plot(),
+        ProbabilityDisplay([[1.0, 0.0]], classes=names).plot(),
+        ImageGridDisplay.from_predictions(names[:1], names[1:], [[0.0]]),
+    ]
+    for display in displays:
+        display.figure_.canvas.draw()
+
+
 def test_without_matplotlib():
     program = """if True:
         import sys
@@ -686,6 +712,17 @@ def test_grid_from_estimator(clf, held_out):
         assert_array_equal(pictures, X[rows].reshape(-1, 8, 8))
 
 
+def test_grid_titles_can_be_read():
+    """A figure as wide as a page, or it would be shrunk to it, and the titles with it."""
+    y_true, y_pred = np.divmod(np.repeat(np.arange(100), 10), 10)
+    display = ImageGridDisplay.from_predictions(y_true, y_pred, np.zeros((1000, 64)))
+    assert display.figure_.get_size_inches()[0] <= 10
+    display.figure_.canvas.draw()
+    for ax in display.axes_:
+        title = ax.title if ax.get_title() else ax._left_title
+        assert title.get_window_extent().height > 0.3 * ax.get_window_extent().height
+
+
 def test_grid_errors():
     def draw(y_true=Y_TRUE, y_pred=Y_PRED, X=PICTURES, **params):
         ImageGridDisplay.from_predictions(y_true, y_pred, X, **params)
@@ -746,12 +783,37 @@ def test_probabilities_without_y(clf, held_out):
 def test_probabilities_from_predictions(matrix):
     y_prob = [[0.25, 0.75], [1.0, 0.0]]
     display = ProbabilityDisplay.from_predictions(
-        y_prob, matrix(PICTURES[:2]), classes=["cat", "dog"], y=pandas.Series(["dog", "hen"])
-    )
+        y_prob, matrix(PICTURES[:2]), classes=["cat", "dog"], y=pandas.Series(["dog", "hen"]),
+        image_shape=(2, 2),
+    )  # fmt: skip
     assert [ax.get_title() for ax in display.axes_[:, 1]] == ["dog", "cat, true hen"]
     assert display.marks_[0].get_xdata() == [1]
     assert display.marks_[1] is None
     assert_array_equal(display.im_[1].get_array(), PICTURES[1].reshape(2, 2))
+
+
+def test_probabilities_of_a_table(table):
+    X, y = table
+    clf = MLPClassifier(**PARAMS, max_iter=2).fit(X, y)
+    display = ProbabilityDisplay.from_estimator(clf, X[:5], y=y[:5])
+    assert display.axes_.shape == (5, 1)
+    assert display.im_ == []
+    assert display.pictures is None
+    y_prob = clf.predict_proba(X[:5])
+    for i in range(5):
+        assert_allclose([bar.get_height() for bar in display.bars_[i]], y_prob[i], rtol=1e-6)
+        assert display.marks_[i].get_xdata() == [y[i]]
+        assert display.axes_[i, 0].get_ylabel() == f"Sample {i}"
+
+
+def test_probabilities_alone():
+    """Without X there are no pictures, however many features there are."""
+    y_prob = [[0.25, 0.75], [1.0, 0.0]]
+    display = ProbabilityDisplay.from_predictions(y_prob, classes=["cat", "dog"], n_cols=2)
+    assert display.axes_.shape == (2, 1)
+    assert {ax.get_subplotspec().rowspan.start for ax in display.axes_[:, 0]} == {0}
+    assert [ax.get_title() for ax in display.axes_[:, 0]] == ["dog", "cat"]
+    assert ProbabilityDisplay(y_prob, classes=[0, 1]).plot().im_ == []
 
 
 def test_probabilities_of_two_classes(held_out):

@@ -650,7 +650,7 @@ class ImageGridDisplay:
         ValueError
             If the lengths differ, if there is no sample in these cells, if a parameter is not
             valid, or if ``image_shape`` does not fit, or is needed, as the number of features
-            is no square.
+            is no square: a table has no images to draw.
         """
         X = check_array(X, accept_sparse="csr", ensure_all_finite="allow-nan")
         y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
@@ -664,10 +664,14 @@ class ImageGridDisplay:
         chosen = [cell for cell in _wanted_cells(rows, cells) if cell in rows]
         if not chosen:
             raise ValueError(f"There is no sample in cells={cells!r}.")
+        instead = (
+            " ImageGridDisplay is for images; for a table there are ProbabilityDisplay and "
+            "scikit-learn's ConfusionMatrixDisplay."
+        )
         display = cls(
             chosen,
             [len(rows[cell]) for cell in chosen],
-            [_as_pictures(X[rows[cell][:n_per_cell]], image_shape) for cell in chosen],
+            [_as_pictures(X[rows[cell][:n_per_cell]], image_shape, instead) for cell in chosen],
         )
         return display.plot(n_cols=n_cols, cmap=cmap, ax=ax)
 
@@ -683,7 +687,7 @@ class ImageGridDisplay:
         Parameters
         ----------
         n_cols : int, default=None
-            Cells side by side; None for as few as make at most 12 rows, up to 6.
+            Cells side by side; None for as few as make at most 12 rows, up to 3.
         cmap : str or Colormap, default="gray_r"
             Colours, the same ones for all pictures.
         ax : Axes or array-like of Axes, default=None
@@ -701,9 +705,12 @@ class ImageGridDisplay:
         """
         longest = max(map(len, self.pictures))
         n_cells = len(self.pictures)
-        grid = _grid(n_cells, n_cols, min(ceil(n_cells / 12), 6))
+        grid = _grid(n_cells, n_cols, min(ceil(n_cells / 12), 3))
         height, width = self.pictures[0].shape[1:]
-        size = (max(0.65 * (longest + 0.5) * width / height, 1.6), 0.9)
+        # A figure wider than a page is shrunk to it, and the titles with it.
+        inches = (longest + 0.5) * width / height
+        side = min(0.5, 10 / (inches * (1 + max(col for _, col in grid))))
+        size = (max(side * inches, 1.6), side + 0.25)
         self.axes_ = np.array(_make_axes(ax, grid, size), dtype=object)
         self.figure_ = self.axes_[0].figure
         limits = _limits(self.pictures)
@@ -716,22 +723,25 @@ class ImageGridDisplay:
             axes.set_anchor("W")
             axes.set_xlim(right=axes.get_xlim()[1] + width / 2)  # apart from the next column
             color = _BLUE if cell[0] == cell[1] else _VERMILION
-            axes.set_title(title, loc="left", color=color, fontsize="medium", pad=3)
+            axes.set_title(
+                title, loc="left", color=color, fontsize="medium", pad=3, parse_math=False
+            )
         return self
 
 
 class ProbabilityDisplay:
-    """Pictures, and beside each the probabilities of its classes.
+    """Pictures, and beside each the probabilities of its classes; or these alone, of a table.
 
     The bar of the predicted class is blue, or vermilion where that is wrong, the others are grey;
-    a triangle stands over the true class. The title names both.
+    a triangle stands over the true class. The title names both. Without a picture the axis
+    tells which sample it is, from 0.
 
     Parameters
     ----------
     y_prob : array-like of shape (n_samples, n_classes)
         Probabilities, of which each row sums to 1.
-    pictures : array-like of shape (n_samples, height, width)
-        The pictures.
+    pictures : array-like of shape (n_samples, height, width), default=None
+        The pictures; None for the probabilities alone.
     classes : array-like of shape (n_classes,)
         The classes, in the order of the columns.
     y : array-like of shape (n_samples,), default=None
@@ -740,9 +750,10 @@ class ProbabilityDisplay:
     Attributes
     ----------
     axes_ : ndarray of Axes of shape (n_samples, 2)
-        Those of the picture and of the bars of each sample.
+        Those of the picture and of the bars of each sample; without pictures (n_samples, 1).
     figure_ : Figure
     im_ : list of AxesImage
+        Empty without pictures.
     bars_ : list of BarContainer
     marks_ : list of Line2D or None
         The triangle over the true class; None where that is not known, or none of the classes.
@@ -768,7 +779,12 @@ class ProbabilityDisplay:
     marks_: list[Line2D | None]
 
     def __init__(
-        self, y_prob: ArrayLike, pictures: ArrayLike, *, classes: ArrayLike, y: Any = None
+        self,
+        y_prob: ArrayLike,
+        pictures: ArrayLike | None = None,
+        *,
+        classes: ArrayLike,
+        y: Any = None,
     ) -> None:
         self.y_prob = y_prob
         self.pictures = pictures
@@ -787,7 +803,7 @@ class ProbabilityDisplay:
         cmap: str | Colormap = "gray_r",
         ax: Axes | ArrayLike | None = None,
     ) -> Self:
-        """Draw the probabilities that a fitted classifier tells for pictures.
+        """Draw the probabilities that a fitted classifier tells for samples.
 
         Parameters
         ----------
@@ -795,7 +811,7 @@ class ProbabilityDisplay:
             Any fitted classifier with ``predict_proba``, or pipeline or search that ends in
             one. Not a multilabel one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The pictures, row by row; a few of them, as all are drawn.
+            The samples; a few of them, as all are drawn.
         y : array-like of shape (n_samples,), default=None
             Their classes, if they are known.
         image_shape, n_cols, cmap, ax
@@ -822,7 +838,7 @@ class ProbabilityDisplay:
     def from_predictions(
         cls,
         y_prob: ArrayLike,
-        X: ArrayLike,
+        X: ArrayLike | None = None,
         *,
         classes: ArrayLike,
         y: ArrayLike | None = None,
@@ -831,14 +847,15 @@ class ProbabilityDisplay:
         cmap: str | Colormap = "gray_r",
         ax: Axes | ArrayLike | None = None,
     ) -> Self:
-        """Draw the probabilities that were told for pictures.
+        """Draw the probabilities that were told for samples.
 
         Parameters
         ----------
         y_prob : array-like of shape (n_samples, n_classes)
             Probabilities, of which each row sums to 1.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The pictures, row by row.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            The samples. They are drawn as pictures where ``image_shape`` is given or features make
+            a square of 8 x 8 or more. None for the probabilities alone.
         classes : array-like of shape (n_classes,)
             The classes, in the order of the columns.
         y : array-like of shape (n_samples,), default=None
@@ -856,9 +873,10 @@ class ProbabilityDisplay:
         ------
         ValueError
             If lengths differ, if rows of ``y_prob`` do not sum to 1, or if ``image_shape`` does
-            not fit, or is needed, as the number of features is no square.
+            not fit.
         """
-        X = check_array(X, accept_sparse="csr", ensure_all_finite="allow-nan")
+        if X is not None:
+            X = check_array(X, accept_sparse="csr", ensure_all_finite="allow-nan")
         y_prob, classes = check_array(y_prob), column_or_1d(classes)
         y = None if y is None else column_or_1d(y)
         check_consistent_length(X, y_prob, y)
@@ -866,7 +884,10 @@ class ProbabilityDisplay:
             raise ValueError(f"y_prob has {y_prob.shape[1]} columns for {len(classes)} classes.")
         if not np.allclose(y_prob.sum(axis=1), 1.0, atol=1e-3):
             raise ValueError("The rows of y_prob must sum to 1; multilabel ones need not.")
-        display = cls(y_prob, _as_pictures(X, image_shape), classes=classes, y=y)
+        pictures = None
+        if X is not None and (image_shape is not None or _may_be_image(X.shape[1])):
+            pictures = _as_pictures(X, image_shape)
+        display = cls(y_prob, pictures, classes=classes, y=y)
         return display.plot(n_cols=n_cols, cmap=cmap, ax=ax)
 
     def plot(
@@ -881,11 +902,13 @@ class ProbabilityDisplay:
         Parameters
         ----------
         n_cols : int, default=None
-            Samples side by side; None for as few as make at most 6 rows, up to 4.
+            Samples side by side; None for as few as make at most 6 rows, or without pictures for
+            as many as make a square, up to 4.
         cmap : str or Colormap, default="gray_r"
             Colours, the same ones for all pictures.
         ax : Axes or array-like of Axes, default=None
-            Where to draw: two Axes for each sample, that of its picture and that of its bars.
+            Where to draw: two Axes for each sample, that of its picture and that of its bars; or
+            without pictures one.
 
         Returns
         -------
@@ -897,38 +920,47 @@ class ProbabilityDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        y_prob, pictures = np.asarray(self.y_prob), np.asarray(self.pictures)
-        names, limits = np.asarray(self.classes).tolist(), _limits(pictures)
+        y_prob, names = np.asarray(self.y_prob), np.asarray(self.classes).tolist()
+        pictures = None if self.pictures is None else np.asarray(self.pictures)
         y = [None] * len(y_prob) if self.y is None else np.asarray(self.y).tolist()
-        samples = _grid(len(y_prob), n_cols, min(ceil(len(y_prob) / 6), 4))
-        grid = [(row, 2 * col + side) for row, col in samples for side in (0, 1)]
+        n_samples = len(y_prob)
+        columns = ceil(n_samples**0.5) if pictures is None else ceil(n_samples / 6)
+        samples = _grid(n_samples, n_cols, min(columns, 4))
         letters = max(len(str(name)) for name in names)
         slanted = letters > 2
-        bars = max(1.8, 0.22 * len(names))
-        size = ((1.0 + bars) / 2, 1.5 + (min(0.06 * letters, 1.0) if slanted else 0.0))
-        axes = _make_axes(ax, grid, size, [1.0, bars])
-        self.axes_ = np.array(axes, dtype=object).reshape(-1, 2)
+        bars = max(1.8, 0.22 * len(names), 0.085 * (2 * letters + 7))  # for the ticks and the title
+        widths = [bars] if pictures is None else [1.0, bars]
+        grid = [(row, len(widths) * col + i) for row, col in samples for i in range(len(widths))]
+        size = (sum(widths) / len(widths), 1.5 + (min(0.06 * letters, 1.0) if slanted else 0.0))
+        axes = _make_axes(ax, grid, size, widths)
+        self.axes_ = np.array(axes, dtype=object).reshape(-1, len(widths))
         self.figure_ = axes[0].figure
         self.im_, self.bars_, self.marks_ = [], [], []
-        for (left, right), picture, heights, truth in zip(
-            self.axes_, pictures, y_prob, y, strict=True
-        ):
+        if pictures is not None:
+            limits = _limits(pictures)
+            self.im_ = [
+                _draw_picture(left, picture, cmap, limits)
+                for left, picture in zip(self.axes_[:, 0], pictures, strict=True)
+            ]
+        for i, (right, heights, truth) in enumerate(zip(self.axes_[:, -1], y_prob, y, strict=True)):
             best = int(heights.argmax())
             wrong = truth is not None and truth != names[best]
             colors = [_GREY] * len(names)
             colors[best] = _VERMILION if wrong else _BLUE
-            self.im_.append(_draw_picture(left, picture, cmap, limits))
             self.bars_.append(right.bar(range(len(names)), heights, color=colors))
             self.marks_.append(None)
             if truth in names:
                 at = names.index(truth)
                 (self.marks_[-1],) = right.plot(at, heights[at] + 0.09, "kv", markersize=5)
             title = f"{names[best]}, true {truth}" if wrong else str(names[best])
-            right.set_title(title, color=colors[best], fontsize="medium")
+            right.set_title(title, color=colors[best], fontsize="medium", parse_math=False)
+            if pictures is None:
+                right.set_ylabel(f"Sample {i}")
             right.set(ylim=(0, 1.19), yticks=(0, 0.5, 1))
             right.set_xticks(
                 range(len(names)), [str(name) for name in names], fontsize="small",
                 rotation=45 if slanted else 0, ha="right" if slanted else "center",
+                parse_math=False,
             )  # fmt: skip
             right.tick_params(axis="y", labelsize="small")
         return self
