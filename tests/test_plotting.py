@@ -816,6 +816,21 @@ def test_probabilities_alone():
     assert ProbabilityDisplay(y_prob, classes=[0, 1]).plot().im_ == []
 
 
+@pytest.mark.parametrize("X", [None, np.zeros((2, 64))])
+def test_probabilities_titles_are_not_cut_off(X):
+    display = ProbabilityDisplay.from_predictions(
+        [[1.0, 0.0]] * 2,
+        X,
+        classes=["benign and well", "malignant, and ill"],
+        y=["malignant, and ill"] * 2,
+    )
+    display.figure_.canvas.draw()
+    for ax in display.axes_[:, -1]:
+        box = ax.title.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= display.figure_.bbox.width
+
+
 def test_probabilities_of_two_classes(held_out):
     X, y = held_out
     clf = MLPClassifier(**PARAMS, max_iter=2).fit(X, y > 4)
