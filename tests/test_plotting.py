@@ -1,5 +1,6 @@
 """cymlp.plotting: what the displays draw."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import pytest
 import sklearn.neural_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -63,6 +65,23 @@ def runs(digits, held_out):
 @pytest.fixture(scope="module")
 def clf(runs):
     return runs[0]
+
+
+@pytest.fixture(scope="module")
+def table():
+    """A table of 3 features with names, and 3 classes."""
+    rng = np.random.RandomState(0)
+    X = pandas.DataFrame(rng.normal(size=(60, 3)), columns=["age", "income", "height"])
+    return X, rng.randint(3, size=60)
+
+
+@pytest.fixture(scope="module")
+def stopped_early(digits, held_out):
+    """A fit whose best epoch is the third of six."""
+    clf = MLPClassifier(**PARAMS, max_iter=N_EPOCHS, early_stopping=True, batch_size=100)
+    clf.fit(*digits, X_val=held_out[0], y_val=held_out[1])
+    clf.best_iteration_ = 3
+    return clf
 
 
 NEEDED = pytest.mark.parametrize("name", plotting.__all__)
@@ -151,12 +170,37 @@ def test_pictures_parameters(name, clf, held_out):
 
 
 @pytest.mark.parametrize("name", [name for name in plotting.__all__ if name != "HistoryDisplay"])
-def test_no_square(name, held_out):
+def test_pictures_that_are_no_square(name, held_out):
     X, y = held_out[0][:, :60], held_out[1]
     clf = MLPClassifier(**PARAMS, max_iter=1).fit(X, y)
-    with pytest.raises(ValueError, match="image_shape is needed, as 60 features"):
-        draw(name, clf, (X, y))
-    draw(name, clf, (X, y), image_shape=(6, 10))
+    display = draw(name, clf, (X, y), image_shape=(6, 10))
+    assert display.im_[0].get_array().shape[0] == 6
+
+
+@NEEDED
+def test_every_display_of_a_table(name, table):
+    """But for the grid of images, which says what it is for and what there is instead."""
+    X, y = table
+    clf = MLPClassifier(**PARAMS, max_iter=2).fit(X, y)
+    if name == "ImageGridDisplay":
+        with pytest.raises(
+            ValueError, match=r"image_shape.* 3 features .* for images; for a table"
+        ):
+            draw(name, clf, table)
+    else:
+        assert draw(name, clf, table).figure_ is not None
+
+
+def test_names_are_no_formulas():
+    """Dollars in names are dollars, where matplotlib would read a formula, and fail."""
+    names = [r"a$\b$", "c"]
+    displays = [
+        WeightsDisplay(np.eye(2), feature_names=names).plot(),
+        ProbabilityDisplay([[1.0, 0.0]], classes=names).plot(),
+        ImageGridDisplay.from_predictions(names[:1], names[1:], [[0.0]]),
+    ]
+    for display in displays:
+        display.figure_.canvas.draw()
 
 
 def test_without_matplotlib():
@@ -193,7 +237,7 @@ def test_history_of_one_run(clf):
         assert_array_equal(line.get_xdata(), np.arange(1, N_EPOCHS + 1))
         assert_array_equal(line.get_ydata(), clf.history_[name])
     assert display.fill_between_ == {}
-    assert [ax.get_ylabel() for ax in display.axes_] == ["Loss", "Score"]
+    assert [ax.get_ylabel() for ax in display.axes_] == ["Loss", "Accuracy"]
     assert [ax.get_xlabel() for ax in display.axes_] == ["Epoch", "Epoch"]
     panels = [("loss", "val_loss"), ("train_score", "val_score")]
     for ax, names in zip(display.axes_, panels, strict=True):
@@ -286,6 +330,122 @@ def test_history_of_regressor_and_lbfgs(digits):
         assert_array_equal(display.lines_["loss"].get_ydata(), reg.history_["loss"])
 
 
+def test_history_marks_the_best_epoch(stopped_early):
+    display = HistoryDisplay.from_estimator(stopped_early, label="adam")
+    assert len(display.best_lines_) == 2
+    for ax, line in zip(display.axes_, display.best_lines_, strict=True):
+        assert line.axes is ax
+        assert_array_equal(line.get_xdata(), [3, 3])
+        assert ax.get_legend().texts[-1].get_text() == "adam best epoch (3)"
+    assert display.best_iteration == 3
+
+
+def test_history_marks_the_best_epoch_where_validation_is_drawn(stopped_early):
+    display = HistoryDisplay.from_estimator(
+        stopped_early, quantities=["learning_rate", "val_score"], color="red"
+    )
+    (line,) = display.best_lines_
+    assert line.axes is display.axes_[1]
+    assert line.get_color() == "red"
+    assert HistoryDisplay.from_estimator(stopped_early, quantities=["loss"]).best_lines_ == []
+
+
+def test_history_marks_the_best_epoch_over_updates(stopped_early):
+    display = HistoryDisplay.from_estimator(stopped_early, x="n_updates")
+    for line in display.best_lines_:
+        assert_array_equal(line.get_xdata(), [stopped_early.history_["n_updates"][2]] * 2)
+
+
+@pytest.mark.parametrize("batch_size, n_updates", [("auto", 2), (100, 4), (150, 3), (10_000, 1)])
+@pytest.mark.filterwarnings("ignore:Got `batch_size`")
+def test_history_marks_the_best_epoch_of_every_few_updates(digits, held_out, batch_size, n_updates):
+    X, y = digits[0][:400], digits[1][:400]
+    clf = MLPClassifier(
+        **PARAMS, max_iter=4, early_stopping=True, record_every=2, batch_size=batch_size
+    )
+    clf.fit(X, y, X_val=held_out[0], y_val=held_out[1])
+    clf.best_iteration_ = 3
+    display = HistoryDisplay.from_estimator(clf)
+    for line in display.best_lines_:
+        assert_array_equal(line.get_xdata(), [3 * n_updates] * 2)
+        assert line.get_label() == "best epoch (3)"
+    # Records are not epochs: there is no place for it.
+    assert display.plot(x="epoch").best_lines_ == []
+
+
+def test_history_marks_the_best_epoch_of_the_last_of_several_fits(digits, held_out):
+    """``best_iteration_`` counts the last fit's epochs, the history has those of all."""
+    clf = MLPClassifier(**PARAMS, max_iter=4, early_stopping=True, warm_start=True)
+    for max_iter in (4, 3):
+        clf.set_params(max_iter=max_iter).fit(*digits, X_val=held_out[0], y_val=held_out[1])
+    clf.best_iteration_ = 2
+    display = HistoryDisplay.from_estimator(clf)
+    assert_array_equal(display.best_lines_[0].get_xdata(), [6, 6])
+    # Nothing tells how many updates an epoch of the last fit made.
+    clf.set_params(record_every=2).fit(*digits, X_val=held_out[0], y_val=held_out[1])
+    clf.best_iteration_ = 2
+    assert HistoryDisplay.from_estimator(clf).best_lines_ == []
+
+
+def test_history_without_a_best_epoch(clf, stopped_early):
+    assert HistoryDisplay.from_estimator(clf).best_lines_ == []
+    assert HistoryDisplay.from_estimator([stopped_early, stopped_early]).best_lines_ == []
+
+
+def test_history_as_data_with_a_best_epoch():
+    history = {"val_loss": [3.0, 1.0, 2.0], "n_updates": [5, 10, 15]}
+    display = HistoryDisplay(history, best_iteration=2).plot()
+    assert_array_equal(display.best_lines_[0].get_xdata(), [2, 2])
+    assert_array_equal(display.plot(x="n_updates").best_lines_[0].get_xdata(), [10, 10])
+    assert HistoryDisplay([history] * 2, best_iteration=2).plot().best_lines_ == []
+    for best_iteration in (0, 4):
+        with pytest.raises(ValueError, match=f"best_iteration must be in 1, .* {best_iteration}"):
+            HistoryDisplay(history, best_iteration=best_iteration).plot()
+
+
+def a_score(estimator, X, y):
+    return 0.5
+
+
+@pytest.mark.parametrize(
+    "scoring, words",
+    [
+        (None, ["Accuracy"]),
+        ("accuracy", ["Accuracy"]),
+        ("loss", ["Accuracy"]),
+        ("f1_macro", ["Accuracy", "F1 macro"]),
+        ("neg_log_loss", ["Accuracy", "Negative log loss"]),
+        (a_score, ["Accuracy", "A score"]),
+        (lambda *_: 0.5, ["Accuracy", "Score"]),
+    ],
+)
+def test_history_names_the_scores(digits, held_out, scoring, words):
+    """Different scores are not drawn in one panel."""
+    clf = MLPClassifier(**PARAMS, max_iter=2, scoring=scoring, record_train_score=True)
+    clf.fit(*digits, X_val=held_out[0], y_val=held_out[1])
+    display = HistoryDisplay.from_estimator(clf)
+    assert [ax.get_ylabel() for ax in display.axes_] == ["Loss", *words]
+    assert display.lines_["val_score"].axes is display.axes_[-1]
+
+
+def test_history_names_the_score_of_regressors(digits, held_out):
+    regs = [
+        MLPRegressor(**PARAMS, max_iter=2, scoring=scoring).fit(
+            *digits, X_val=held_out[0], y_val=held_out[1]
+        )
+        for scoring in (None, "r2", "loss", "neg_mean_squared_error")
+    ]
+    for runs, words in [(regs[0], "R²"), (regs[1], "R²"), (regs[:3], "R²"), (regs, "Score")]:
+        assert HistoryDisplay.from_estimator(runs).axes_[1].get_ylabel() == words
+
+
+def test_history_as_data_names_the_score():
+    history = {"val_score": [0.5], "train_score": [0.6]}
+    assert HistoryDisplay(history).plot().axes_[0].get_ylabel() == "Score"
+    display = HistoryDisplay(history, score_names={"val_score": "roc_auc"}).plot()
+    assert [ax.get_ylabel() for ax in display.axes_] == ["Score", "Roc auc"]
+
+
 def test_history_errors(clf, digits):
     with pytest.raises(NotFittedError):
         HistoryDisplay.from_estimator([clf, MLPClassifier()])
@@ -340,8 +500,141 @@ def test_weights_of_one_unit_take_the_axes_itself(clf):
 
 
 def test_weights_as_data():
-    display = WeightsDisplay([[0.0, 0], [0, 0], [0, 0], [0, 0]]).plot()
+    display = WeightsDisplay([[0.0, 0], [0, 0], [0, 0], [0, 0]], image_shape=(2, 2)).plot()
     assert [image.get_clim() for image in display.im_] == [(-1, 1)] * 2
+
+
+def tick_labels(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def test_weights_of_a_table(table):
+    clf = MLPClassifier(**PARAMS, max_iter=2).fit(*table)
+    display = WeightsDisplay.from_estimator(clf)
+    (ax,), (image,) = display.axes_, display.im_
+    assert_array_equal(image.get_array(), clf.coefs_[0])
+    largest = np.abs(clf.coefs_[0]).max()
+    assert image.get_clim() == (-largest, largest)
+    assert display.colorbar_.mappable is image
+    assert tick_labels(ax.yaxis) == ["age", "income", "height"]
+    assert_array_equal(ax.get_yticks(), [0, 1, 2])
+    assert ax.get_xlabel() == "Unit"
+    assert WeightsDisplay.from_estimator(clf, ax=plt.subplots()[1], colorbar=False).figure_
+
+
+def test_weights_of_a_table_some_units(table):
+    clf = MLPClassifier(**PARAMS, max_iter=2).fit(*table)
+    display = WeightsDisplay.from_estimator(clf, units=[3, 19], cmap="PuOr")
+    assert_array_equal(display.im_[0].get_array(), clf.coefs_[0][:, [3, 19]])
+    assert display.im_[0].get_cmap().name == "PuOr"
+    assert tick_labels(display.axes_[0].xaxis) == ["3", "19"]
+
+
+@pytest.mark.parametrize(
+    "n_features, params, n_images",
+    [
+        (64, {}, 5),
+        (63, {}, 0),
+        (4, {}, 0),  # a square, but too small for an image
+        (4, {"kind": "image"}, 5),
+        (4, {"image_shape": (2, 2)}, 5),
+        (64, {"kind": "image", "image_shape": (4, 16)}, 5),
+        (64, {"kind": "heatmap"}, 0),
+        (64, {"feature_names": range(64)}, 0),
+    ],
+)
+def test_weights_as_images_or_as_a_heat_map(n_features, params, n_images):
+    weights = np.ones((n_features, 5))
+    display = WeightsDisplay(weights, **params).plot()
+    assert len(display.axes_) == len(display.im_) == (n_images or 1)
+    assert (display.im_[0].get_array().shape == weights.shape) == (not n_images)
+
+
+def test_weights_as_images_or_as_a_heat_map_from_estimator(clf):
+    assert len(WeightsDisplay.from_estimator(clf, kind="image").im_) == 16
+    (image,) = WeightsDisplay.from_estimator(clf, kind="heatmap").im_
+    assert image.get_array().shape == (64, 20)
+    names = [f"pixel {i}" for i in range(64)]
+    display = WeightsDisplay.from_estimator(clf, feature_names=names)
+    assert tick_labels(display.axes_[0].yaxis)[0] == "pixel 0"
+
+
+def test_weights_bad_kind():
+    weights = np.ones((64, 5))
+    with pytest.raises(ValueError, match="kind must be 'auto', 'image' or 'heatmap', got 'table'"):
+        WeightsDisplay(weights, kind="table").plot()
+    for image in ({"kind": "image"}, {"image_shape": (8, 8)}):
+        with pytest.raises(ValueError, match="are for images"):
+            WeightsDisplay(weights, feature_names=range(64), **image).plot()
+    with pytest.raises(ValueError, match="are for images"):
+        WeightsDisplay(weights, kind="heatmap", image_shape=(8, 8)).plot()
+    with pytest.raises(ValueError, match="image_shape is needed, as 60 features"):
+        WeightsDisplay(weights[:60], kind="image").plot()
+    for names in (range(63), [["a"] * 64], "a"):
+        with pytest.raises(ValueError, match="feature_names must be a list of 64 names"):
+            WeightsDisplay(weights, feature_names=names).plot()
+    assert plt.get_fignums() == []
+
+
+def names_of(estimator, **params):
+    return tick_labels(WeightsDisplay.from_estimator(estimator, **params).axes_[0].yaxis)
+
+
+def test_names_of_features(table):
+    X, y = table
+    clf = MLPClassifier(**PARAMS, max_iter=1)
+    assert names_of(clf.fit(X.to_numpy(), y)) == ["x0", "x1", "x2"]
+    assert names_of(clf.fit(X, y), feature_names=X.columns[::-1]) == ["height", "income", "age"]
+
+
+def test_names_of_features_in_a_pipeline(table):
+    X, y = table
+    clf = MLPClassifier(**PARAMS, max_iter=1)
+    assert names_of(make_pipeline(clf).fit(X.to_numpy(), y)) == ["x0", "x1", "x2"]
+    scaled = make_pipeline(MinMaxScaler(), clf)
+    assert names_of(scaled.fit(X, y)) == ["age", "income", "height"]
+    assert names_of(make_pipeline("passthrough", scaled).fit(X, y)) == ["age", "income", "height"]
+    nameless = make_pipeline(FunctionTransformer(np.asarray), clf)
+    assert names_of(nameless.fit(X, y)) == ["x0", "x1", "x2"]
+    renamed = scaled.set_output(transform="pandas")
+    renamed.steps[0] = ("scale", FunctionTransformer(lambda X: X.add_prefix("log ")))
+    assert names_of(renamed.fit(X, y)) == ["log age", "log income", "log height"]
+
+
+def test_names_of_sparse_one_hot_features(table):
+    X, y = table
+    X = X.assign(town=np.resize(["Ulm", "Bonn"], len(X)))
+    encoder = make_column_transformer(
+        (OneHotEncoder(), ["town"]), ("passthrough", ["age"]), sparse_threshold=1.0
+    )
+    pipeline = make_pipeline(encoder, MLPClassifier(**PARAMS, max_iter=1)).fit(X, y)
+    wanted = ["onehotencoder__town_Bonn", "onehotencoder__town_Ulm", "passthrough__age"]
+    assert names_of(pipeline) == wanted
+
+
+@pytest.mark.parametrize("n_features, n_units", [(4, 4), (30, 100), (100, 300), (7, 1), (700, 2)])
+def test_heat_map_is_readable(n_features, n_units):
+    """Labels do not overlap, and all is within the figure, however long the names are."""
+    rng = np.random.RandomState(0)
+    names = [f"a feature of a table whose number is {i}" for i in range(n_features)]
+    display = WeightsDisplay(
+        rng.normal(size=(n_features, n_units)), kind="heatmap", feature_names=names
+    ).plot()
+    figure, ax = display.figure_, display.axes_[0]
+    figure.canvas.draw()
+    for axis, n in ((ax.yaxis, n_features), (ax.xaxis, n_units)):
+        boxes = [label.get_window_extent() for label in axis.get_ticklabels()]
+        assert len(boxes) >= min(n, 5)
+        for box, other in itertools.pairwise(boxes):
+            assert not box.overlaps(other)
+        for box in boxes:
+            assert figure.bbox.containsx(box.x0)
+            assert figure.bbox.containsy(box.y0)
+            assert figure.bbox.containsx(box.x1)
+            assert figure.bbox.containsy(box.y1)
+    assert ax.get_window_extent().width > 100
+    for tick, label in zip(ax.get_yticks(), tick_labels(ax.yaxis), strict=True):
+        assert label == names[int(tick)]
 
 
 def test_weights_of_scikit_learn(digits):
@@ -419,6 +712,17 @@ def test_grid_from_estimator(clf, held_out):
         assert_array_equal(pictures, X[rows].reshape(-1, 8, 8))
 
 
+def test_grid_titles_can_be_read():
+    """A figure as wide as a page, or it would be shrunk to it, and the titles with it."""
+    y_true, y_pred = np.divmod(np.repeat(np.arange(100), 10), 10)
+    display = ImageGridDisplay.from_predictions(y_true, y_pred, np.zeros((1000, 64)))
+    assert display.figure_.get_size_inches()[0] <= 10
+    display.figure_.canvas.draw()
+    for ax in display.axes_:
+        title = ax.title if ax.get_title() else ax._left_title
+        assert title.get_window_extent().height > 0.3 * ax.get_window_extent().height
+
+
 def test_grid_errors():
     def draw(y_true=Y_TRUE, y_pred=Y_PRED, X=PICTURES, **params):
         ImageGridDisplay.from_predictions(y_true, y_pred, X, **params)
@@ -479,12 +783,52 @@ def test_probabilities_without_y(clf, held_out):
 def test_probabilities_from_predictions(matrix):
     y_prob = [[0.25, 0.75], [1.0, 0.0]]
     display = ProbabilityDisplay.from_predictions(
-        y_prob, matrix(PICTURES[:2]), classes=["cat", "dog"], y=pandas.Series(["dog", "hen"])
-    )
+        y_prob, matrix(PICTURES[:2]), classes=["cat", "dog"], y=pandas.Series(["dog", "hen"]),
+        image_shape=(2, 2),
+    )  # fmt: skip
     assert [ax.get_title() for ax in display.axes_[:, 1]] == ["dog", "cat, true hen"]
     assert display.marks_[0].get_xdata() == [1]
     assert display.marks_[1] is None
     assert_array_equal(display.im_[1].get_array(), PICTURES[1].reshape(2, 2))
+
+
+def test_probabilities_of_a_table(table):
+    X, y = table
+    clf = MLPClassifier(**PARAMS, max_iter=2).fit(X, y)
+    display = ProbabilityDisplay.from_estimator(clf, X[:5], y=y[:5])
+    assert display.axes_.shape == (5, 1)
+    assert display.im_ == []
+    assert display.pictures is None
+    y_prob = clf.predict_proba(X[:5])
+    for i in range(5):
+        assert_allclose([bar.get_height() for bar in display.bars_[i]], y_prob[i], rtol=1e-6)
+        assert display.marks_[i].get_xdata() == [y[i]]
+        assert display.axes_[i, 0].get_ylabel() == f"Sample {i}"
+
+
+def test_probabilities_alone():
+    """Without X there are no pictures, however many features there are."""
+    y_prob = [[0.25, 0.75], [1.0, 0.0]]
+    display = ProbabilityDisplay.from_predictions(y_prob, classes=["cat", "dog"], n_cols=2)
+    assert display.axes_.shape == (2, 1)
+    assert {ax.get_subplotspec().rowspan.start for ax in display.axes_[:, 0]} == {0}
+    assert [ax.get_title() for ax in display.axes_[:, 0]] == ["dog", "cat"]
+    assert ProbabilityDisplay(y_prob, classes=[0, 1]).plot().im_ == []
+
+
+@pytest.mark.parametrize("X", [None, np.zeros((2, 64))])
+def test_probabilities_titles_are_not_cut_off(X):
+    display = ProbabilityDisplay.from_predictions(
+        [[1.0, 0.0]] * 2,
+        X,
+        classes=["benign and well", "malignant, and ill"],
+        y=["malignant, and ill"] * 2,
+    )
+    display.figure_.canvas.draw()
+    for ax in display.axes_[:, -1]:
+        box = ax.title.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= display.figure_.bbox.width
 
 
 def test_probabilities_of_two_classes(held_out):

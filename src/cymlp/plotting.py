@@ -15,19 +15,22 @@ and none is the only sign of anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isqrt
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+from sklearn.base import is_classifier
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.collections import PolyCollection
     from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Colormap
@@ -54,15 +57,25 @@ _SHARED: dict[str, tuple[str, str, dict[str, str]]] = {
 class HistoryDisplay:
     """The loss and the score of a fit, epoch by epoch.
 
-    There is one panel for "loss" and "val_loss", one for "train_score" and "val_score", and
-    one for each other quantity that is asked for. Of several runs the mean is drawn, in a band of
-    one standard deviation to either side; they are cut to the length of the shortest.
+    There is one panel for "loss" and "val_loss", one for "train_score" and "val_score" unless they
+    are known to be different scores, and one for each other quantity that is asked for. Of several
+    runs the mean is drawn, in a band of one standard deviation to either side; they are cut to the
+    length of the shortest. Of one run with early stopping the epoch whose weights were kept is
+    marked where validation loss or score are drawn.
 
     Parameters
     ----------
     history : dict of array-like of shape (n_records,), or list of them
         ``history_`` of an estimator, or of several. NaN where a quantity was not recorded. A
         pandas.DataFrame is as good as a dict.
+    best_iteration : int, default=None
+        The epoch to mark, from 1; None for none. Of no account to several runs.
+    steps_per_epoch : int, default=None
+        Updates in an epoch, where the records are not epochs but those of ``record_every``. The
+        best epoch is then marked over updates only.
+    score_names : dict of str, default=None
+        What "train_score" and "val_score" are, for instance {"val_score": "roc_auc"}; "score"
+        where that is not said.
 
     Attributes
     ----------
@@ -72,6 +85,8 @@ class HistoryDisplay:
         The line of each quantity.
     fill_between_ : dict of PolyCollection
         The band of each quantity; empty for one run.
+    best_lines_ : list of Line2D
+        The marks of the best epoch, one in each panel with validation data; empty without one.
 
     Examples
     --------
@@ -83,6 +98,8 @@ class HistoryDisplay:
     >>> display = HistoryDisplay.from_estimator(clf)
     >>> list(display.lines_)
     ['loss', 'val_loss', 'val_score']
+    >>> [ax.get_ylabel() for ax in display.axes_]
+    ['Loss', 'Accuracy']
 
     The mean of three runs, and only the loss:
 
@@ -96,9 +113,20 @@ class HistoryDisplay:
     figure_: Figure | SubFigure
     lines_: dict[str, Line2D]
     fill_between_: dict[str, PolyCollection]
+    best_lines_: list[Line2D]
 
-    def __init__(self, history: Mapping[str, ArrayLike] | Sequence[Mapping[str, ArrayLike]]):
+    def __init__(
+        self,
+        history: Mapping[str, ArrayLike] | Sequence[Mapping[str, ArrayLike]],
+        *,
+        best_iteration: int | None = None,
+        steps_per_epoch: int | None = None,
+        score_names: Mapping[str, str] | None = None,
+    ) -> None:
         self.history = history
+        self.best_iteration = best_iteration
+        self.steps_per_epoch = steps_per_epoch
+        self.score_names = score_names
 
     @classmethod
     def from_estimator(
@@ -140,7 +168,11 @@ class HistoryDisplay:
         if by_updates and x == "epoch":
             raise ValueError('With record_every records are not epochs; use x="n_updates".')
         histories = [run.history_ for run in fitted]
-        display = cls(histories if many else histories[0])
+        best, steps_per_epoch = _best_epoch(fitted[0]) if len(fitted) == 1 else (None, None)
+        display = cls(
+            histories if many else histories[0], best_iteration=best,
+            steps_per_epoch=steps_per_epoch, score_names=_score_names(fitted),
+        )  # fmt: skip
         if x is None:
             x = "n_updates" if by_updates else "epoch"
         return display.plot(x=x, quantities=quantities, ax=ax, **line_kw)
@@ -178,13 +210,18 @@ class HistoryDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If nothing of what is asked for was recorded in all runs, or if ``x`` is neither, or
-            "n_updates" differs among the runs.
+            If nothing of what is asked for was recorded in all runs, if ``x`` is neither, if
+            "n_updates" differs among the runs, or if there is no record ``best_iteration``.
         """
         runs = [self.history] if _is_mapping(self.history) else list(self.history)
         curves = {name: _curves(runs, name) for name in _names(runs, quantities)}
         places = _places(runs, x, len(next(iter(curves.values()))[0]))
-        panels = list(dict.fromkeys(_SHARED.get(name, (name,))[0] for name in curves))
+        best = self._best_place(x, places) if len(runs) == 1 else None
+        titles = {name: _SHARED.get(name, (name,))[0] for name in curves}
+        titles |= {
+            name: title for name, title in (self.score_names or {}).items() if name in curves
+        }
+        panels = list(dict.fromkeys(titles.values()))
         self.axes_ = np.array(
             _make_axes(ax, _grid(len(panels), None, len(panels)), (4.2, 3.2)), dtype=object
         )
@@ -195,8 +232,8 @@ class HistoryDisplay:
         prefix = style.pop("label", "")
         self.lines_, self.fill_between_ = {}, {}
         for name, values in curves.items():
-            panel, label, default = _SHARED.get(name, (name, "", {"color": _BLUE}))
-            axes = self.axes_[panels.index(panel)]
+            _, label, default = _SHARED.get(name, (name, "", {"color": _BLUE}))
+            axes = self.axes_[panels.index(titles[name])]
             # A line would be broken at each NaN, and a number between two of them not seen.
             recorded = ~np.isnan(values).any(axis=0)
             mean, std = values[:, recorded].mean(axis=0), values[:, recorded].std(axis=0)
@@ -209,34 +246,64 @@ class HistoryDisplay:
                     places[recorded], mean - std, mean + std,
                     color=line.get_color(), alpha=0.2, linewidth=0,
                 )  # fmt: skip
-            words = panel.replace("_", " ").capitalize()
-            axes.set(xlabel="Epoch" if x == "epoch" else "Updates", ylabel=words)
+            axes.set(xlabel="Epoch" if x == "epoch" else "Updates", ylabel=_words(titles[name]))
             if axes.get_xscale() == "linear":
                 axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
             if line.get_label() and not line.get_label().startswith("_"):
                 axes.legend()
+        watched = [titles[name] for name in ("val_loss", "val_score") if name in titles]
+        self.best_lines_ = []
+        for panel in () if best is None else dict.fromkeys(watched):
+            axes = self.axes_[panels.index(panel)]
+            label = f"{prefix} best epoch ({self.best_iteration})".strip()
+            self.best_lines_.append(
+                axes.axvline(best, label=label, color=style.get("color", "black"), linestyle=":")
+            )
+            axes.legend()
         return self
+
+    def _best_place(self, x: str, places: NDArray[Any]) -> float | None:
+        """Where on the x axis the best epoch ended; None where there is none to mark."""
+        if self.best_iteration is None:
+            return None
+        if self.steps_per_epoch is not None:
+            return self.best_iteration * self.steps_per_epoch if x == "n_updates" else None
+        if not 1 <= self.best_iteration <= len(places):
+            raise ValueError(
+                f"best_iteration must be in 1, ..., {len(places)}, got {self.best_iteration!r}."
+            )
+        return float(places[self.best_iteration - 1])
 
 
 class WeightsDisplay:
-    """What the units of the first hidden layer look at: their weights as pictures.
+    """What the units of the first hidden layer look at: their weights, as images or a heat map.
 
-    All pictures have the same colours, which are symmetric around 0.
+    Where the features are the pixels of an image there is one for each unit, and else a single
+    heat map with a row for each feature and a column for each unit. All colours are
+    symmetric around 0.
 
     Parameters
     ----------
     weights : array-like of shape (n_features, n_units)
         A column of weights for each unit that is drawn.
     image_shape : tuple of int, default=None
-        Height and width of a picture; None for those of a square.
+        Height and width of an image; None for those of a square.
     units : array-like of int of shape (n_units,), default=None
-        The numbers of the units, for the titles; None for 0, 1, ...
+        The numbers of the units, for titles or ticks; None for 0, 1, ...
+    feature_names : array-like of str of shape (n_features,), default=None
+        Names of the features, for the ticks of a heat map; None for x0, x1, ...
+    kind : {"auto", "image", "heatmap"}, default="auto"
+        Whether to draw images or a heat map. "auto" draws images where ``image_shape`` is given or
+        features make a square of 8 x 8 or more, and a heat map where they do not or
+        ``feature_names`` are given.
 
     Attributes
     ----------
     axes_ : ndarray of Axes of shape (n_units,)
+        Of a heat map (1,).
     figure_ : Figure
     im_ : list of AxesImage
+        One of each Axes.
     colorbar_ : Colorbar or None
 
     Examples
@@ -250,6 +317,17 @@ class WeightsDisplay:
     >>> len(display.im_)
     16
     >>> display = WeightsDisplay.from_estimator(clf, units=[5, 8], cmap="PuOr")
+
+    Of a table:
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> pipeline = make_pipeline(StandardScaler(), MLPClassifier(tol=1e-2, random_state=0))
+    >>> display = WeightsDisplay.from_estimator(pipeline.fit(X, y))
+    >>> [label.get_text() for label in display.axes_[0].get_yticklabels()]
+    ['sepal length (cm)', 'sepal width (cm)', 'petal length (cm)', 'petal width (cm)']
     """
 
     axes_: NDArray[Any]
@@ -263,10 +341,14 @@ class WeightsDisplay:
         *,
         image_shape: tuple[int, int] | None = None,
         units: ArrayLike | None = None,
+        feature_names: ArrayLike | None = None,
+        kind: str = "auto",
     ) -> None:
         self.weights = weights
         self.image_shape = image_shape
         self.units = units
+        self.feature_names = feature_names
+        self.kind = kind
 
     @classmethod
     def from_estimator(
@@ -275,6 +357,8 @@ class WeightsDisplay:
         *,
         image_shape: tuple[int, int] | None = None,
         units: ArrayLike | None = None,
+        feature_names: ArrayLike | None = None,
+        kind: str = "auto",
         n_cols: int | None = None,
         cmap: str | Colormap = "RdBu_r",
         colorbar: bool = True,
@@ -287,10 +371,14 @@ class WeightsDisplay:
         estimator : estimator
             Fitted estimator of cymlp or scikit-learn with ``coefs_``, or a pipeline or search of
             which it is a part.
-        image_shape : tuple of int, default=None
-            Height and width of a picture; None for those of a square.
+        image_shape, kind
+            As in the class.
         units : array-like of int, default=None
-            Which units, from 0; None for the first 16, or as many as there are.
+            Which units, from 0; None for the first 16 as images, or for all in a heat map.
+        feature_names : array-like of str of shape (n_features,), default=None
+            Names of the features. None for ``feature_names_in_`` of the estimator with
+            ``coefs_``, or what the steps before it in a pipeline tell by
+            ``get_feature_names_out``, or x0, x1, ...
         n_cols, cmap, colorbar, ax
             As in `plot`.
 
@@ -307,12 +395,17 @@ class WeightsDisplay:
         """
         weights = _fitted_part(estimator, "coefs_").coefs_[0]
         n_units = weights.shape[1]
-        chosen = np.arange(min(n_units, 16)) if units is None else np.atleast_1d(np.asarray(units))
+        display = cls(weights, image_shape=image_shape, feature_names=feature_names, kind=kind)
+        heat_map = display._is_heat_map()
+        if heat_map and feature_names is None:
+            display.feature_names = _feature_names(estimator, len(weights))
+        most = n_units if heat_map else 16
+        chosen = np.arange(n_units)[:most] if units is None else np.atleast_1d(np.asarray(units))
         if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not chosen.size:
             raise ValueError(f"units must be a list of int, got {units!r}.")
         if chosen.min() < 0 or chosen.max() >= n_units:
             raise ValueError(f"units must be in 0, ..., {n_units - 1}, got {units!r}.")
-        display = cls(weights[:, chosen], image_shape=image_shape, units=chosen)
+        display.weights, display.units = weights[:, chosen], chosen
         return display.plot(n_cols=n_cols, cmap=cmap, colorbar=colorbar, ax=ax)
 
     def plot(
@@ -328,13 +421,13 @@ class WeightsDisplay:
         Parameters
         ----------
         n_cols : int, default=None
-            Pictures side by side; None for as many as make a square.
+            Images side by side; None for as many as make a square.
         cmap : str or Colormap, default="RdBu_r"
             Colours, whose middle is 0.
         colorbar : bool, default=True
             Whether to add a colour bar.
         ax : Axes or array-like of Axes, default=None
-            Where to draw, one Axes for each picture.
+            Where to draw, one Axes for each image, or one for a heat map.
 
         Returns
         -------
@@ -346,25 +439,79 @@ class WeightsDisplay:
         ImportError
             If matplotlib is not installed.
         ValueError
-            If ``image_shape`` does not fit, or is needed, as the number of features is no square.
+            If ``kind`` is none of the three, if it, ``image_shape`` and ``feature_names`` ask for
+            images and a heat map at once, if one of them does not fit the features, or if
+            ``image_shape`` is needed, as the number of features is no square.
         """
         weights = check_array(self.weights)
-        pictures = _as_pictures(weights.T, self.image_shape)
-        units = range(len(pictures)) if self.units is None else self.units
-        grid = _grid(len(pictures), n_cols, ceil(len(pictures) ** 0.5))
-        self.axes_ = np.array(_make_axes(ax, grid, (1.5, 1.4)), dtype=object)
-        self.figure_ = self.axes_[0].figure
         largest = float(np.abs(weights).max()) or 1.0
-        self.im_ = [
-            _draw_picture(axes, picture, cmap, (-largest, largest))
-            for axes, picture in zip(self.axes_, pictures, strict=True)
+        units = [
+            str(unit) for unit in (range(weights.shape[1]) if self.units is None else self.units)
         ]
-        for axes, unit in zip(self.axes_, units, strict=True):
-            axes.set_title(str(unit), fontsize="medium", pad=3)
+        if self._is_heat_map():
+            self._draw_heat_map(weights, units, cmap, (-largest, largest), ax)
+        else:
+            pictures = _as_pictures(weights.T, self.image_shape)
+            grid = _grid(len(pictures), n_cols, ceil(len(pictures) ** 0.5))
+            self.axes_ = np.array(_make_axes(ax, grid, (1.5, 1.4)), dtype=object)
+            self.im_ = [
+                _draw_picture(axes, picture, cmap, (-largest, largest))
+                for axes, picture in zip(self.axes_, pictures, strict=True)
+            ]
+            for axes, unit in zip(self.axes_, units, strict=True):
+                axes.set_title(unit, fontsize="medium", pad=3)
+        self.figure_ = self.axes_[0].figure
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(self.im_[0], ax=list(self.axes_))
         return self
+
+    def _is_heat_map(self) -> bool:
+        """Whether a heat map is to be drawn, and not images."""
+        if self.kind not in ("auto", "image", "heatmap"):
+            raise ValueError(f"kind must be 'auto', 'image' or 'heatmap', got {self.kind!r}.")
+        images = self.kind == "image" or self.image_shape is not None
+        heat_map = self.kind == "heatmap" or self.feature_names is not None
+        if images and heat_map:
+            raise ValueError(
+                "kind='image' and image_shape are for images, kind='heatmap' and feature_names "
+                "for a heat map: they do not go together."
+            )
+        return heat_map or not (images or _may_be_image(len(np.asarray(self.weights))))
+
+    def _draw_heat_map(
+        self,
+        weights: NDArray[Any],
+        units: list[str],
+        cmap: str | Colormap,
+        limits: tuple[float, float],
+        ax: Axes | ArrayLike | None,
+    ) -> None:
+        """Draw weights (n_features, n_units) on one Axes."""
+        n_features, n_units = weights.shape
+        names = [f"x{i}" for i in range(n_features)]
+        if self.feature_names is not None:
+            names = np.asarray(self.feature_names, dtype=str).tolist()
+            if np.shape(names) != (n_features,):
+                raise ValueError(
+                    f"feature_names must be a list of {n_features} names, "
+                    f"got {self.feature_names!r}."
+                )
+        width, height = np.clip([0.2 * n_units, 0.2 * n_features], 2, [8, 10])
+        beside = 1.5 + 0.07 * max(map(len, names))
+        (axes,) = _make_axes(ax, [(0, 0)], (width + beside, height + 0.6))
+        self.axes_ = np.array([axes], dtype=object)
+        self.im_ = [
+            axes.imshow(
+                weights, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto",
+                interpolation="nearest",
+            )
+        ]  # fmt: skip
+        axes.set_xlabel("Unit")
+        if ax is not None:
+            width, height = axes.bbox.size / axes.figure.dpi
+        _set_labels(axes.xaxis, units, width / (0.1 + 0.08 * max(map(len, units))))
+        _set_labels(axes.yaxis, names, height / 0.15)
 
 
 class ImageGridDisplay:
@@ -503,7 +650,7 @@ class ImageGridDisplay:
         ValueError
             If the lengths differ, if there is no sample in these cells, if a parameter is not
             valid, or if ``image_shape`` does not fit, or is needed, as the number of features
-            is no square.
+            is no square: a table has no images to draw.
         """
         X = check_array(X, accept_sparse="csr", ensure_all_finite="allow-nan")
         y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
@@ -517,10 +664,14 @@ class ImageGridDisplay:
         chosen = [cell for cell in _wanted_cells(rows, cells) if cell in rows]
         if not chosen:
             raise ValueError(f"There is no sample in cells={cells!r}.")
+        instead = (
+            " ImageGridDisplay is for images; for a table there are ProbabilityDisplay and "
+            "scikit-learn's ConfusionMatrixDisplay."
+        )
         display = cls(
             chosen,
             [len(rows[cell]) for cell in chosen],
-            [_as_pictures(X[rows[cell][:n_per_cell]], image_shape) for cell in chosen],
+            [_as_pictures(X[rows[cell][:n_per_cell]], image_shape, instead) for cell in chosen],
         )
         return display.plot(n_cols=n_cols, cmap=cmap, ax=ax)
 
@@ -536,7 +687,7 @@ class ImageGridDisplay:
         Parameters
         ----------
         n_cols : int, default=None
-            Cells side by side; None for as few as make at most 12 rows, up to 6.
+            Cells side by side; None for as few as make at most 12 rows, up to 3.
         cmap : str or Colormap, default="gray_r"
             Colours, the same ones for all pictures.
         ax : Axes or array-like of Axes, default=None
@@ -554,9 +705,12 @@ class ImageGridDisplay:
         """
         longest = max(map(len, self.pictures))
         n_cells = len(self.pictures)
-        grid = _grid(n_cells, n_cols, min(ceil(n_cells / 12), 6))
+        grid = _grid(n_cells, n_cols, min(ceil(n_cells / 12), 3))
         height, width = self.pictures[0].shape[1:]
-        size = (max(0.65 * (longest + 0.5) * width / height, 1.6), 0.9)
+        # A figure wider than a page is shrunk to it, and the titles with it.
+        inches = (longest + 0.5) * width / height
+        side = min(0.5, 10 / (inches * (1 + max(col for _, col in grid))))
+        size = (max(side * inches, 1.6), side + 0.25)
         self.axes_ = np.array(_make_axes(ax, grid, size), dtype=object)
         self.figure_ = self.axes_[0].figure
         limits = _limits(self.pictures)
@@ -569,22 +723,25 @@ class ImageGridDisplay:
             axes.set_anchor("W")
             axes.set_xlim(right=axes.get_xlim()[1] + width / 2)  # apart from the next column
             color = _BLUE if cell[0] == cell[1] else _VERMILION
-            axes.set_title(title, loc="left", color=color, fontsize="medium", pad=3)
+            axes.set_title(
+                title, loc="left", color=color, fontsize="medium", pad=3, parse_math=False
+            )
         return self
 
 
 class ProbabilityDisplay:
-    """Pictures, and beside each the probabilities of its classes.
+    """Pictures, and beside each the probabilities of its classes; or these alone, of a table.
 
     The bar of the predicted class is blue, or vermilion where that is wrong, the others are grey;
-    a triangle stands over the true class. The title names both.
+    a triangle stands over the true class. The title names both. Without a picture the axis
+    tells which sample it is, from 0.
 
     Parameters
     ----------
     y_prob : array-like of shape (n_samples, n_classes)
         Probabilities, of which each row sums to 1.
-    pictures : array-like of shape (n_samples, height, width)
-        The pictures.
+    pictures : array-like of shape (n_samples, height, width), default=None
+        The pictures; None for the probabilities alone.
     classes : array-like of shape (n_classes,)
         The classes, in the order of the columns.
     y : array-like of shape (n_samples,), default=None
@@ -593,9 +750,10 @@ class ProbabilityDisplay:
     Attributes
     ----------
     axes_ : ndarray of Axes of shape (n_samples, 2)
-        Those of the picture and of the bars of each sample.
+        Those of the picture and of the bars of each sample; without pictures (n_samples, 1).
     figure_ : Figure
     im_ : list of AxesImage
+        Empty without pictures.
     bars_ : list of BarContainer
     marks_ : list of Line2D or None
         The triangle over the true class; None where that is not known, or none of the classes.
@@ -621,7 +779,12 @@ class ProbabilityDisplay:
     marks_: list[Line2D | None]
 
     def __init__(
-        self, y_prob: ArrayLike, pictures: ArrayLike, *, classes: ArrayLike, y: Any = None
+        self,
+        y_prob: ArrayLike,
+        pictures: ArrayLike | None = None,
+        *,
+        classes: ArrayLike,
+        y: Any = None,
     ) -> None:
         self.y_prob = y_prob
         self.pictures = pictures
@@ -640,7 +803,7 @@ class ProbabilityDisplay:
         cmap: str | Colormap = "gray_r",
         ax: Axes | ArrayLike | None = None,
     ) -> Self:
-        """Draw the probabilities that a fitted classifier tells for pictures.
+        """Draw the probabilities that a fitted classifier tells for samples.
 
         Parameters
         ----------
@@ -648,7 +811,7 @@ class ProbabilityDisplay:
             Any fitted classifier with ``predict_proba``, or pipeline or search that ends in
             one. Not a multilabel one.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The pictures, row by row; a few of them, as all are drawn.
+            The samples; a few of them, as all are drawn.
         y : array-like of shape (n_samples,), default=None
             Their classes, if they are known.
         image_shape, n_cols, cmap, ax
@@ -675,7 +838,7 @@ class ProbabilityDisplay:
     def from_predictions(
         cls,
         y_prob: ArrayLike,
-        X: ArrayLike,
+        X: ArrayLike | None = None,
         *,
         classes: ArrayLike,
         y: ArrayLike | None = None,
@@ -684,14 +847,15 @@ class ProbabilityDisplay:
         cmap: str | Colormap = "gray_r",
         ax: Axes | ArrayLike | None = None,
     ) -> Self:
-        """Draw the probabilities that were told for pictures.
+        """Draw the probabilities that were told for samples.
 
         Parameters
         ----------
         y_prob : array-like of shape (n_samples, n_classes)
             Probabilities, of which each row sums to 1.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The pictures, row by row.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            The samples. They are drawn as pictures where ``image_shape`` is given or features make
+            a square of 8 x 8 or more. None for the probabilities alone.
         classes : array-like of shape (n_classes,)
             The classes, in the order of the columns.
         y : array-like of shape (n_samples,), default=None
@@ -709,9 +873,10 @@ class ProbabilityDisplay:
         ------
         ValueError
             If lengths differ, if rows of ``y_prob`` do not sum to 1, or if ``image_shape`` does
-            not fit, or is needed, as the number of features is no square.
+            not fit.
         """
-        X = check_array(X, accept_sparse="csr", ensure_all_finite="allow-nan")
+        if X is not None:
+            X = check_array(X, accept_sparse="csr", ensure_all_finite="allow-nan")
         y_prob, classes = check_array(y_prob), column_or_1d(classes)
         y = None if y is None else column_or_1d(y)
         check_consistent_length(X, y_prob, y)
@@ -719,7 +884,10 @@ class ProbabilityDisplay:
             raise ValueError(f"y_prob has {y_prob.shape[1]} columns for {len(classes)} classes.")
         if not np.allclose(y_prob.sum(axis=1), 1.0, atol=1e-3):
             raise ValueError("The rows of y_prob must sum to 1; multilabel ones need not.")
-        display = cls(y_prob, _as_pictures(X, image_shape), classes=classes, y=y)
+        pictures = None
+        if X is not None and (image_shape is not None or _may_be_image(X.shape[1])):
+            pictures = _as_pictures(X, image_shape)
+        display = cls(y_prob, pictures, classes=classes, y=y)
         return display.plot(n_cols=n_cols, cmap=cmap, ax=ax)
 
     def plot(
@@ -734,11 +902,13 @@ class ProbabilityDisplay:
         Parameters
         ----------
         n_cols : int, default=None
-            Samples side by side; None for as few as make at most 6 rows, up to 4.
+            Samples side by side; None for as few as make at most 6 rows, or without pictures for
+            as many as make a square, up to 4.
         cmap : str or Colormap, default="gray_r"
             Colours, the same ones for all pictures.
         ax : Axes or array-like of Axes, default=None
-            Where to draw: two Axes for each sample, that of its picture and that of its bars.
+            Where to draw: two Axes for each sample, that of its picture and that of its bars; or
+            without pictures one.
 
         Returns
         -------
@@ -750,45 +920,59 @@ class ProbabilityDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        y_prob, pictures = np.asarray(self.y_prob), np.asarray(self.pictures)
-        names, limits = np.asarray(self.classes).tolist(), _limits(pictures)
+        y_prob, names = np.asarray(self.y_prob), np.asarray(self.classes).tolist()
+        pictures = None if self.pictures is None else np.asarray(self.pictures)
         y = [None] * len(y_prob) if self.y is None else np.asarray(self.y).tolist()
-        samples = _grid(len(y_prob), n_cols, min(ceil(len(y_prob) / 6), 4))
-        grid = [(row, 2 * col + side) for row, col in samples for side in (0, 1)]
+        n_samples = len(y_prob)
+        columns = ceil(n_samples**0.5) if pictures is None else ceil(n_samples / 6)
+        samples = _grid(n_samples, n_cols, min(columns, 4))
         letters = max(len(str(name)) for name in names)
         slanted = letters > 2
-        bars = max(1.8, 0.22 * len(names))
-        size = ((1.0 + bars) / 2, 1.5 + (min(0.06 * letters, 1.0) if slanted else 0.0))
-        axes = _make_axes(ax, grid, size, [1.0, bars])
-        self.axes_ = np.array(axes, dtype=object).reshape(-1, 2)
+        bars = max(1.8, 0.22 * len(names), 0.085 * (2 * letters + 7))  # for the ticks and the title
+        widths = [bars] if pictures is None else [1.0, bars]
+        grid = [(row, len(widths) * col + i) for row, col in samples for i in range(len(widths))]
+        size = (sum(widths) / len(widths), 1.5 + (min(0.06 * letters, 1.0) if slanted else 0.0))
+        axes = _make_axes(ax, grid, size, widths)
+        self.axes_ = np.array(axes, dtype=object).reshape(-1, len(widths))
         self.figure_ = axes[0].figure
         self.im_, self.bars_, self.marks_ = [], [], []
-        for (left, right), picture, heights, truth in zip(
-            self.axes_, pictures, y_prob, y, strict=True
-        ):
+        if pictures is not None:
+            limits = _limits(pictures)
+            self.im_ = [
+                _draw_picture(left, picture, cmap, limits)
+                for left, picture in zip(self.axes_[:, 0], pictures, strict=True)
+            ]
+        for i, (right, heights, truth) in enumerate(zip(self.axes_[:, -1], y_prob, y, strict=True)):
             best = int(heights.argmax())
             wrong = truth is not None and truth != names[best]
             colors = [_GREY] * len(names)
             colors[best] = _VERMILION if wrong else _BLUE
-            self.im_.append(_draw_picture(left, picture, cmap, limits))
             self.bars_.append(right.bar(range(len(names)), heights, color=colors))
             self.marks_.append(None)
             if truth in names:
                 at = names.index(truth)
                 (self.marks_[-1],) = right.plot(at, heights[at] + 0.09, "kv", markersize=5)
             title = f"{names[best]}, true {truth}" if wrong else str(names[best])
-            right.set_title(title, color=colors[best], fontsize="medium")
+            right.set_title(title, color=colors[best], fontsize="medium", parse_math=False)
+            if pictures is None:
+                right.set_ylabel(f"Sample {i}")
             right.set(ylim=(0, 1.19), yticks=(0, 0.5, 1))
             right.set_xticks(
                 range(len(names)), [str(name) for name in names], fontsize="small",
                 rotation=45 if slanted else 0, ha="right" if slanted else "center",
+                parse_math=False,
             )  # fmt: skip
             right.tick_params(axis="y", labelsize="small")
         return self
 
 
 def _fitted_part(estimator: Any, attribute: str) -> Any:
-    """The fitted estimator, or the part of a pipeline or a search, that has this attribute.
+    """The fitted estimator, or the part of a pipeline or a search, that has this attribute."""
+    return _path_to(estimator, attribute)[-1]
+
+
+def _path_to(estimator: Any, attribute: str) -> list[Any]:
+    """The fitted estimator, and what is within it, down to the part that has this attribute.
 
     Raises
     ------
@@ -798,15 +982,72 @@ def _fitted_part(estimator: Any, attribute: str) -> Any:
         If there is no such part.
     """
     check_is_fitted(estimator)
-    part = estimator
-    while not hasattr(part, attribute):
+    path = [estimator]
+    while not hasattr(part := path[-1], attribute):
         if hasattr(part, "best_estimator_"):
-            part = part.best_estimator_
+            path.append(part.best_estimator_)
         elif hasattr(part, "steps"):
-            part = part.steps[-1][1]
+            path.append(part.steps[-1][1])
         else:
             raise ValueError(f"{type(part).__name__} has no {attribute}.")
-    return part
+    return path
+
+
+def _feature_names(estimator: Any, n_features: int) -> ArrayLike | None:
+    """Names of the features of the part that has ``coefs_``, if they are known."""
+    *outer, network = _path_to(estimator, "coefs_")
+    names: ArrayLike | None = getattr(network, "feature_names_in_", None)
+    if names is None and outer and hasattr(outer[-1], "steps"):
+        try:
+            names = outer[-1][:-1].get_feature_names_out()
+        except Exception:  # steps of any origin; a figure does not fail for want of names
+            return None
+    return names if np.shape(names) == (n_features,) else None
+
+
+def _best_epoch(estimator: Any) -> tuple[int | None, int | None]:
+    """The best epoch in the history, and the updates in an epoch if records are not epochs."""
+    best: int | None = getattr(estimator, "best_iteration_", None)
+    if best is None:
+        return None, None
+    n_epochs = estimator.n_iter_
+    if estimator.record_every is None:  # the history may begin with earlier fits
+        return len(estimator.history_["loss"]) - n_epochs + best, None
+    if len(estimator.loss_curve_) > n_epochs:
+        return None, None  # earlier fits may have seen other numbers of samples
+    n_samples = estimator.t_ // n_epochs
+    batch_size = 200 if estimator.batch_size == "auto" else max(int(estimator.batch_size), 1)
+    return best, ceil(n_samples / batch_size)
+
+
+def _score_names(estimators: list[Any]) -> dict[str, str]:
+    """What the scores in the histories are, so far as all estimators agree."""
+    names: dict[str, str] = {}
+    for score in ("train_score", "val_score"):
+        found = {_score_name(estimator, score) for estimator in estimators}
+        if len(found) == 1:
+            names[score] = found.pop()
+    return names
+
+
+def _score_name(estimator: Any, score: str) -> str:
+    """What "train_score" or "val_score" of an estimator is."""
+    scoring: str | Callable[..., float] | None = None
+    if score == "val_score":
+        scoring = getattr(estimator, "scoring", None)
+    if scoring in (None, "loss"):
+        return "accuracy" if is_classifier(estimator) else "r2"
+    name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+    return "score" if name == "<lambda>" else name
+
+
+def _words(name: str) -> str:
+    """A name in a history, or of a score, as words."""
+    if name == "r2":
+        return "R²"
+    if name.startswith("neg_"):
+        name = name.replace("neg", "negative", 1)
+    return name.replace("_", " ").capitalize()
 
 
 def _is_mapping(history: Any) -> bool:
@@ -877,19 +1118,28 @@ def _wanted_cells(
     )
 
 
-def _as_pictures(X: Any, image_shape: tuple[int, int] | None) -> NDArray[Any]:
+def _may_be_image(n_features: int) -> bool:
+    """Whether so many features are taken for an image: smaller squares are more often tables."""
+    side = isqrt(n_features)
+    return side >= 8 and side**2 == n_features
+
+
+def _as_pictures(X: Any, image_shape: tuple[int, int] | None, instead: str = "") -> NDArray[Any]:
     """Rows (n, n_features) as pictures (n, height, width).
 
     Raises
     ------
     ValueError
-        If ``image_shape`` does not fit, or is None and the number of features is no square.
+        If ``image_shape`` does not fit; or is None and the number of features is no square, which
+        the words of ``instead`` follow.
     """
     n_features = X.shape[1]
     if image_shape is None:
         image_shape = (isqrt(n_features), isqrt(n_features))
         if image_shape[0] ** 2 != n_features:
-            raise ValueError(f"image_shape is needed, as {n_features} features make no square.")
+            raise ValueError(
+                f"image_shape is needed, as {n_features} features make no square.{instead}"
+            )
     elif len(image_shape) != 2 or image_shape[0] * image_shape[1] != n_features:
         raise ValueError(f"image_shape={image_shape!r} does not fit {n_features} features.")
     dense = X.toarray() if issparse(X) else np.asarray(X)
@@ -924,6 +1174,13 @@ def _draw_picture(
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return image
+
+
+def _set_labels(axis: Axis, labels: list[str], room: float) -> None:
+    """Ticks 0, 1, ... with these labels; with fewer, in even steps, where room is for fewer."""
+    steps = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    step = next(step for step in steps if len(labels) <= step * room)
+    axis.set_ticks(range(0, len(labels), step), labels[::step], fontsize="small", parse_math=False)
 
 
 def _grid(n: int, n_cols: int | None, default: int) -> list[tuple[int, int]]:
