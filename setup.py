@@ -22,8 +22,11 @@ NO_COMPILER = (
 FLAGS = (
     ["/O2", "/fp:precise"]
     if sys.platform == "win32"
-    else ["-O3", "-g0", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math"]
+    else ["-O3", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math"]
 )
+# Python's own flags have -g, which makes modules ten times as large; who asks for it has it.
+if sys.platform != "win32" and "-g" not in os.environ.get("CFLAGS", "").split():
+    FLAGS.append("-g0")
 
 # Cython's checks of memoryviews' indices, for hunting a bug; see CONTRIBUTING.md.
 CHECKED = os.environ.get("CYMLP_CHECKED_BUILD", "0") == "1"

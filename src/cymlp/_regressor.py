@@ -130,7 +130,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_jobs : int, default=None
         Threads of `fit` and `predict`. None chooses them by the size of a step, up to the CPUs
         that the process may use; within joblib's workers, up to their share. -1 means all
-        CPUs, -2 all but one. The same number gives the same bits; another agrees to rounding.
+        CPUs, -2 all but one. The same number gives the same bits; another agrees to rounding, and
+        so does None beside other fits, with which it shares the CPUs.
 
     Attributes
     ----------
