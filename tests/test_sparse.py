@@ -165,6 +165,7 @@ def test_indices_that_change_after_the_check(dense, model, monkeypatch):
         model.predict_proba(X)
 
 
+@pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
 def test_formats(dense):
     """All of SciPy's formats are taken, with the same numbers."""
     y = dense @ np.arange(N_FEATURES)
