@@ -1,18 +1,21 @@
 """scikit-learn's callbacks, where scikit-learn has them (1.9 and later)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing: this scikit-learn has no callbacks."""
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+    def _with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """The method as it is, one frame deeper, as it is with scikit-learn's decorator."""
 
         @wraps(method)
@@ -20,6 +23,14 @@ except ImportError:
             return method(estimator, *args, **kwargs)
 
         return without_callbacks
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def with_callbacks(method: Method) -> Method:
+    """scikit-learn's decorator, which type checkers do not know to keep the signature."""
+    return cast(Method, _with_callbacks(method))
 
 
 class FitTask:
@@ -36,9 +47,7 @@ class FitTask:
         self.has_failed = False  # whether a callback has raised an exception
 
     @classmethod
-    def begin(
-        cls, estimator: Any, max_epochs: int, X: Any, y: Any, sample_weight: Any
-    ) -> "FitTask":
+    def begin(cls, estimator: Any, max_epochs: int, X: Any, y: Any, sample_weight: Any) -> FitTask:
         """The task of a fit that begins, as the estimator's callbacks are told, if it has any.
 
         Parameters

@@ -1,15 +1,16 @@
 """MLPClassifier."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from cymlp._base import BaseMLP, is_stochastic
+from cymlp._base import BaseMLP, only_if_stochastic
 from cymlp._data import are_ready_labels
 from cymlp._initializers import Initializer
 
@@ -456,7 +457,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         return float(accuracy_score(truth, self._decoded(outputs), sample_weight=weights))
 
-    @available_if(is_stochastic)
+    @only_if_stochastic
     def partial_fit(
         self,
         X: ArrayLike,

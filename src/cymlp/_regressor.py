@@ -1,14 +1,15 @@
 """MLPRegressor."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
-from cymlp._base import BaseMLP, is_stochastic
+from cymlp._base import BaseMLP, only_if_stochastic
 from cymlp._data import are_ready_numbers, cast_to
 from cymlp._initializers import Initializer
 
@@ -346,7 +347,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return np.nan
         return float(r2_score(truth, self._decoded(outputs), sample_weight=weights))
 
-    @available_if(is_stochastic)
+    @only_if_stochastic
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

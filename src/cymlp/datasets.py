@@ -9,6 +9,8 @@ speed.
 >>> X_train = mnist.X_train.astype("float32") / 255  # doctest: +SKIP
 """
 
+from __future__ import annotations
+
 import contextlib
 import gzip
 import math
@@ -277,7 +279,7 @@ def _size(pixels: NDArray[Any]) -> str:
     return f"{pixels.shape[1]} x {pixels.shape[0]}"
 
 
-def fetch_mnist(name: str = "mnist", *, data_home: str | os.PathLike[str] | None = None) -> "Bunch":
+def fetch_mnist(name: str = "mnist", *, data_home: str | os.PathLike[str] | None = None) -> Bunch:
     """Load MNIST or Fashion-MNIST, from files or else from OpenML.
 
     The four IDX files, ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,

@@ -21,11 +21,13 @@ must be defined at the top level of a module; a lambda does not pickle.
 >>> clf = MLPClassifier(solver="sgd", learning_rate=halved_ten_times)
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +76,12 @@ class Schedule(ABC):
     They are immutable, are compared and hashed by their parameters, and pickle. Bad parameters
     raise an error at once that is a ValueError and a TypeError.
     """
+
+    @overload
+    def __call__(self, step: int, total: int) -> float: ...
+
+    @overload
+    def __call__(self, step: NDArray[np.integer[Any]], total: int) -> NDArray[np.float64]: ...
 
     def __call__(
         self, step: int | NDArray[np.integer[Any]], total: int
