@@ -449,6 +449,14 @@ class TestDivergence:
                 estimator.partial_fit(bad_X, y)
 
 
+def test_callbacks_need_a_new_scikit_learn(monkeypatch):
+    monkeypatch.setattr(cymlp._callbacks, "FitCallback", None)
+    assert not hasattr(MLPClassifier(), "set_callbacks")
+    error = error_of(lambda: MLPClassifier().set_callbacks(print))
+    assert "set_callbacks needs scikit-learn 1.9 or later" in str(error.__cause__)
+    MLPClassifier(max_iter=2).fit(X, y)
+
+
 def test_poisson_needs_no_negative_targets():
     with pytest.raises(ValueError, match=r"loss='poisson' requires y >= 0.*-0.5"):
         MLPRegressor(loss="poisson").fit(X, np.r_[-0.5, np.zeros(19)])

@@ -123,7 +123,7 @@ def watch(estimator: MLPClassifier, epoch: int) -> bool:
     return bool(estimator.history_["loss"][-1] < 0.1)
 
 
-reveal_type(clf.fit(X, y, X_val=X, y_val=y))
+reveal_type(clf.set_callbacks(watch).fit(X, y, X_val=X, y_val=y))
 reveal_type(MLPRegressor().fit(X, y))
 reveal_type(clf.partial_fit(X, y, classes=[0, 1]))
 reveal_type(MLPRegressor().partial_fit(X, np.ones(4)))
@@ -146,7 +146,7 @@ def test_types_of_a_users_file(tmp_path):
         [sys.executable, "-m", "mypy", *options, "user.py"],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
-    revealed = re.findall(r'Revealed type is "([\w.]+)', result.stdout)
+    revealed = re.findall(r'Revealed type is "(?:builtins\.)?([\w.]+)', result.stdout)
     classifier, regressor = "cymlp._classifier.MLPClassifier", "cymlp._regressor.MLPRegressor"
     assert revealed == [
         classifier, regressor, classifier, regressor, "numpy.ndarray", "numpy.ndarray",

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse, vstack
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cymlp import _engine
-from cymlp._callbacks import CallbackSupportMixin, FitTask, Method, with_callbacks
+from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
 from cymlp._data import (
     FLOATS,
     Problem,
@@ -56,7 +55,7 @@ _HISTORY = (
 _SLICE_BYTES = 4_000_000
 
 
-def _is_stochastic(estimator: BaseMLP) -> bool:
+def is_stochastic(estimator: Any) -> bool:
     """Whether partial_fit exists; the AttributeError says why not."""
     if estimator.solver not in ("sgd", "adam"):
         raise AttributeError(
@@ -64,11 +63,6 @@ def _is_stochastic(estimator: BaseMLP) -> bool:
             f"{estimator.solver} is not stochastic."
         )
     return True
-
-
-def only_if_stochastic(method: Method) -> Method:
-    """The method, which is there only for solvers that take mini-batches."""
-    return cast(Method, available_if(_is_stochastic)(method))
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):

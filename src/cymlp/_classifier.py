@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from cymlp._base import BaseMLP, only_if_stochastic
+from cymlp._base import BaseMLP, is_stochastic
+from cymlp._callbacks import only_if
 from cymlp._data import are_ready_labels
 from cymlp._initializers import Initializer
 
@@ -182,8 +183,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     sample weights sum to 0 is skipped. Ctrl-C ends a fit with a warning and leaves the model
     as far as it got.
 
-    ``set_callbacks`` takes callbacks of ``sklearn.callback`` where scikit-learn has them
-    (1.9 and later); each epoch is one task.
+    With scikit-learn 1.9 or later ``set_callbacks`` takes functions ``f(estimator, epoch)``, which
+    are called after each epoch and stop the fit by returning True, and callbacks of
+    ``sklearn.callback``.
 
     References
     ----------
@@ -457,7 +459,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         return float(accuracy_score(truth, self._decoded(outputs), sample_weight=weights))
 
-    @only_if_stochastic
+    @only_if(is_stochastic)
     def partial_fit(
         self,
         X: ArrayLike,

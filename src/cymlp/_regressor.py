@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
-from cymlp._base import BaseMLP, only_if_stochastic
+from cymlp._base import BaseMLP, is_stochastic
+from cymlp._callbacks import only_if
 from cymlp._data import are_ready_numbers, cast_to
 from cymlp._initializers import Initializer
 
@@ -347,7 +348,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return np.nan
         return float(r2_score(truth, self._decoded(outputs), sample_weight=weights))
 
-    @only_if_stochastic
+    @only_if(is_stochastic)
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
