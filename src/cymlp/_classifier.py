@@ -395,6 +395,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         intercepts: Sequence[ArrayLike],
         *,
         classes: ArrayLike,
+        multilabel: bool = False,
         **params: Any,
     ) -> Self:
         """A fitted classifier with the given weights.
@@ -412,6 +413,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             The labels, in ascending order as in ``classes_``. The last layer has an output for
             each, to which the softmax is applied; or, for two classes, one output, the
             log-odds of the second.
+        multilabel : bool, default=False
+            Whether each output is the log-odds of a label of its own, any number of which a sample
+            may have; predict then returns an indicator matrix, and ``classes`` must be the
+            numbers of its columns, from 0 on, as they are in scikit-learn's multilabel models. The
+            arrays alone do not tell such a model from one of as many classes.
         **params : dict
             Parameters of the estimator. ``hidden_layer_sizes`` follows from the weights.
 
@@ -425,6 +431,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             If a parameter is not valid, the arrays do not fit together or are not finite, or
             the classes are not sorted, not different or not as many as the outputs.
+
+        Notes
+        -----
+        Where the features have names, set ``feature_names_in_`` of the new estimator.
 
         Examples
         --------
@@ -440,15 +450,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(
                 f"classes must be two or more different labels in ascending order, got {classes!r}."
             )
-        classifier = cls(**params)
-        classifier._label_binarizer = _fitted_binarizer(labels)
-        classifier.classes_ = labels
         n_outputs = np.size(intercepts[-1]) if len(intercepts) else 0
+        if multilabel and not np.array_equal(labels, np.arange(n_outputs)):
+            raise ValueError(
+                "With multilabel=True there must be two outputs or more, and classes must be their "
+                f"numbers from 0 on. Got classes {classes!r} for {n_outputs} outputs."
+            )
+        classifier = cls(**params)
+        classifier._label_binarizer = _fitted_binarizer(
+            np.eye(n_outputs, dtype=int) if multilabel else labels
+        )
+        classifier.classes_ = labels
         if n_outputs != len(labels) and not (n_outputs == 1 and len(labels) == 2):
             raise ValueError(
                 f"The last layer has {n_outputs} outputs for {len(labels)} classes: {labels}."
             )
-        if n_outputs == 2:
+        if n_outputs == 2 and not multilabel:
             classifier._label_binarizer.y_type_ = "multiclass"
         return classifier._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
