@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cymlp import _engine
-from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from cymlp._callbacks import CallbackSupportMixin, FitTask
 from cymlp._data import (
     FLOATS,
     Problem,
@@ -197,51 +197,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # Fitting.
 
-    @with_callbacks
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-    ) -> Self:
-        """Fit the network to X and y.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data. float32 and float64 are used as they are, and in place; all else
-            becomes float64.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target values: class labels, or real numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, not negative and not all 0.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Samples on which ``history_`` has loss and score. With early_stopping they take the
-            place of the samples that would be held out.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their target values.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
-
-        Returns
-        -------
-        self : estimator
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are not valid, or if training diverged. The estimator
-            then stays as it was before.
-        """
+    def _begin_fit(self, X: Any, y: Any, sample_weight: Any) -> FitTask:
+        """Check the parameters, and tell the callbacks that the fit begins."""
         check_parameters(self)
         check_solver(self)
-        task = FitTask.begin(self, self.max_iter, X, y, sample_weight)
-        self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
+        return FitTask.begin(self, self.max_iter, X, y, sample_weight)
+
+    def _end_fit(self, task: FitTask) -> Self:
+        """Tell the callbacks that the fit has ended."""
         task.end()
         return self
 

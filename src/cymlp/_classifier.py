@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from cymlp._base import BaseMLP, is_stochastic
-from cymlp._callbacks import only_if
+from cymlp._callbacks import only_if, with_callbacks
 from cymlp._data import are_ready_labels
 from cymlp._initializers import Initializer
 
@@ -333,13 +333,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "to properly estimate the class frequency distributions. Pass the resulting "
                 "weights as the class_weight parameter."
             )
-        from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
-
-        if y.ndim == 2:
-            factors = compute_sample_weight(self.class_weight, y)
-        else:
-            of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            factors = of_classes[np.searchsorted(self.classes_, y)]
+        try:
+            factors = _class_factors(self.class_weight, y, self.classes_)
+        except (TypeError, ValueError) as error:
+            name = type(self).__name__
+            raise ValueError(
+                f"class_weight={self.class_weight!r} of {name} does not fit y. {error}"
+            ) from error
         if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
             raise ValueError(
                 "class_weight must have finite weights, not negative and not 0 for all samples, "
@@ -475,6 +475,51 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         from sklearn.metrics import accuracy_score  # late, for a quick import of cymlp
 
         return float(accuracy_score(truth, self._decoded(outputs), sample_weight=weights))
+
+    @with_callbacks
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the network to X and y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data. float32 and float64 are used as they are, and in place; all else
+            becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            The class labels, or the indicator matrix of labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative and not all 0.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Samples on which ``history_`` has loss and score. With early_stopping they take the
+            place of the samples that would be held out.
+        y_val : array-like of shape (n_val,) or (n_val, n_classes), default=None
+            Their labels.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : MLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, or if training diverged. The estimator
+            then stays as it was before.
+        """
+        task = self._begin_fit(X, y, sample_weight)
+        self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
+        return self._end_fit(task)
 
     @only_if(is_stochastic)
     def partial_fit(
@@ -639,3 +684,28 @@ def _indicators(y: NDArray[Any], classes: NDArray[Any], one_column: bool) -> NDA
     indicators = np.zeros((len(y), len(classes)), dtype=bool)
     indicators[np.arange(len(y)), np.searchsorted(classes, y)] = True
     return indicators
+
+
+def _class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+    """The weight (n_samples,) of each sample's class, or the product of those of its labels.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the class weights are not for such a y.
+    """
+    from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+
+    multilabel = y.ndim == 2
+    if isinstance(class_weight, list) and not multilabel:
+        raise ValueError("A list is for the columns of an indicator matrix.")
+    known = [0, 1] if multilabel else classes.tolist()
+    for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
+        # As in scikit-learn a class that y lacks is an error only if the weights lack one of y's.
+        if isinstance(weights, dict) and not weights.keys() >= set(known):
+            unknown = [label for label in weights if label not in known]
+            if unknown:
+                raise ValueError(f"It has {unknown}, but the classes are {known}.")
+    if multilabel:
+        return compute_sample_weight(class_weight, y)
+    return compute_class_weight(class_weight, classes=classes, y=y)[np.searchsorted(classes, y)]
