@@ -35,9 +35,11 @@ from cymlp._parameters import (
     check_solver,
     hidden_units,
     per_layer,
+    warn_of_idle,
 )
 from cymlp._training import StochasticTraining, split_for_validation
 from cymlp._validation import HeldOut, Validation
+from cymlp.schedules import _warn_if_cut_short
 
 # Attributes that one fit leaves for the next only with warm_start or in partial_fit.
 _HISTORY = (
@@ -197,19 +199,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # Fitting.
 
-    def _begin_fit(self, X: Any, y: Any, sample_weight: Any) -> FitTask:
+    def _begin_fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any) -> FitTask:
         """Check the parameters, and tell the callbacks that the fit begins."""
         check_parameters(self)
         check_solver(self)
+        holds_out = self.early_stopping and self.solver != "lbfgs"
+        warn_of_idle(self, validates=holds_out or X_val is not None, stacklevel=5)
         return FitTask.begin(self, self.max_iter, X, y, sample_weight)
 
     def _end_fit(self, task: FitTask) -> Self:
-        """Tell the callbacks that the fit has ended."""
+        """Tell the callbacks that the fit has ended, and the caller if it was too early."""
         task.end()
+        _warn_if_cut_short(self, stacklevel=5)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         check_parameters(self)
+        warn_of_idle(self, validates=True, stacklevel=4)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         return self._fit(X, y, sample_weight, FitTask(), incremental=True, classes=classes)

@@ -338,7 +338,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         except (TypeError, ValueError) as error:
             name = type(self).__name__
             raise ValueError(
-                f"class_weight={self.class_weight!r} of {name} does not fit y. {error}"
+                f"class_weight={self.class_weight!r} of {name} does not fit y: {error}"
             ) from error
         if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
             raise ValueError(
@@ -517,7 +517,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If a parameter or the data are not valid, or if training diverged. The estimator
             then stays as it was before.
         """
-        task = self._begin_fit(X, y, sample_weight)
+        task = self._begin_fit(X, y, sample_weight, X_val)
         self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
@@ -698,14 +698,14 @@ def _class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) ->
 
     multilabel = y.ndim == 2
     if isinstance(class_weight, list) and not multilabel:
-        raise ValueError("A list is for the columns of an indicator matrix.")
+        raise ValueError("a list is for the columns of an indicator matrix.")
     known = [0, 1] if multilabel else classes.tolist()
     for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
         # As in scikit-learn a class that y lacks is an error only if the weights lack one of y's.
         if isinstance(weights, dict) and not weights.keys() >= set(known):
             unknown = [label for label in weights if label not in known]
             if unknown:
-                raise ValueError(f"It has {unknown}, but the classes are {known}.")
+                raise ValueError(f"it has weights of {unknown}, but the classes are {known}.")
     if multilabel:
         return compute_sample_weight(class_weight, y)
     return compute_class_weight(class_weight, classes=classes, y=y)[np.searchsorted(classes, y)]

@@ -1,5 +1,6 @@
 """What each constructor parameter may be, checked when fit begins, in scikit-learn's words."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -334,4 +335,36 @@ def check_solver(estimator: Any) -> None:
             raise ValueError(
                 f"solver='lbfgs' does not support {name}={getattr(estimator, name)!r}, which "
                 f"{reason}. Use solver='adam' or 'sgd'."
+            )
+
+
+def warn_of_idle(estimator: Any, validates: bool, stacklevel: int) -> None:
+    """UserWarning for each parameter that is set, but does nothing beside the others.
+
+    Not for those of scikit-learn's MLP, which are silent there too.
+
+    Parameters
+    ----------
+    estimator : estimator
+    validates : bool
+        Whether there are validation data, or need not be.
+    stacklevel : int
+        Of the caller of fit, from here.
+    """
+    loss = getattr(estimator, "loss", None)
+    reasons = {
+        "scoring": (
+            "without validation data: set early_stopping=True, or give fit X_val and y_val",
+            estimator.scoring is not None and not validates,
+        ),
+        "quantile": (
+            "without loss='quantile'",
+            loss != "quantile" and getattr(estimator, "quantile", None) is not None,
+        ),
+        "delta": ("without loss='huber'", loss != "huber" and getattr(estimator, "delta", 1) != 1),
+    }
+    for name, (reason, is_idle) in reasons.items():
+        if is_idle:
+            warnings.warn(
+                f"{name}={getattr(estimator, name)!r} does nothing {reason}.", stacklevel=stacklevel
             )

@@ -389,7 +389,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If a parameter or the data are not valid, or if training diverged. The estimator
             then stays as it was before.
         """
-        task = self._begin_fit(X, y, sample_weight)
+        task = self._begin_fit(X, y, sample_weight, X_val)
         self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
