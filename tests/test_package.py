@@ -21,6 +21,10 @@ from cymlp import MLPClassifier, MLPRegressor, _engine, datasets, schedules
 
 ROOT = Path(__file__).resolve().parents[1]
 
+needs_source = pytest.mark.skipif(
+    not (ROOT / "setup.py").exists(), reason="the tests run without the source tree"
+)
+
 
 def test_version():
     assert cymlp.__version__ == importlib.metadata.version("cymlp")
@@ -105,6 +109,20 @@ def test_signatures_can_be_read(owner):
             signature = str(inspect.signature(function))
             assert len(signature) < 400, name
             assert "numpy._typing" not in signature, name
+
+
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+def test_html_links_to_no_page_that_is_not_there(Estimator, digits):
+    """The pages are not published, and scikit-learn's are of its own estimators."""
+    estimator = Estimator(max_iter=1)
+    with pytest.warns(sklearn.exceptions.ConvergenceWarning):
+        pages = [estimator._repr_html_(), estimator.fit(*digits)._repr_html_()]
+    for page in pages:
+        body = re.sub("<(style|script).*?</\\1>", "", page, flags=re.S)
+        assert Estimator.__name__ in body
+        assert "href=" not in body
+        assert "http" not in body
+        assert f"Documentation for {Estimator.__name__}" not in body
 
 
 USERS_FILE = """
@@ -206,11 +224,6 @@ def test_import_starts_nothing():
     assert result.stdout.strip() == "None"
 
 
-needs_source = pytest.mark.skipif(
-    not (ROOT / "setup.py").exists(), reason="the tests run without the source tree"
-)
-
-
 @needs_source
 def test_build_without_a_compiler_says_so(tmp_path):
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
@@ -227,6 +240,7 @@ def test_build_without_a_compiler_says_so(tmp_path):
     assert result.returncode != 0
     assert "cymlp is built from source with a C compiler, and none works here" in result.stderr
     assert "Traceback" not in result.stderr
+    assert "--only-binary" not in result.stderr  # there is no index that has a wheel
 
 
 @needs_source

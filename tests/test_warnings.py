@@ -99,6 +99,16 @@ class TestScheduleCutShort:
         assert messages_of(clf.fit, X, labels) == []
         assert clf.n_iter_ == 3
 
+    def test_interrupted_after_a_fit_that_stopped_by_itself(self):
+        class Interrupts(schedules.Schedule):
+            def _at(self, step, total):
+                raise KeyboardInterrupt
+
+        clf = MLPClassifier((3,), tol=10.0, warm_start=True).fit(X, labels)
+        clf.set_params(learning_rate=Interrupts())
+        assert messages_of(clf.fit, X, labels) == ["Training interrupted by user."]
+        assert clf.n_iter_ == 0
+
     def test_not_in_partial_fit(self):
         clf = MLPClassifier((3,), learning_rate=schedules.CosineDecay(), tol=10.0)
         for _ in range(20):

@@ -75,12 +75,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     attributes, is heard: the network is then made from them.
     """
 
-    # Where the HTML representation leads to.
-    _doc_link_module = "cymlp"
-    _doc_link_template = (
-        "https://cymlp.readthedocs.io/en/stable/generated/{estimator_module}.{estimator_name}.html"
-    )
-
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),

@@ -168,8 +168,8 @@ def load_image_folder(
 ) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Read images from a folder that has one folder of image files for each class.
 
-    The files may have any format that Pillow reads, such as PNG or JPEG; install it with
-    ``pip install "cymlp[images]"``. All images must be of one size. Files and folders whose
+    The files may have any format that Pillow reads, such as PNG or JPEG; the extra
+    ``images`` brings it. All images must be of one size. Files and folders whose
     names begin with a dot are skipped, as are files beside the classes' folders.
 
     Parameters
@@ -208,7 +208,7 @@ def load_image_folder(
         import PIL.Image  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            'load_image_folder needs Pillow. Install it with: pip install "cymlp[images]"'
+            'load_image_folder needs Pillow. Install it with: pip install "pillow>=10"'
         ) from error
 
     folders = [entry for entry in _visible(Path(path)) if entry.is_dir()]

@@ -475,14 +475,14 @@ def _warn_if_cut_short(estimator: Any, stacklevel: int) -> None:
     """UserWarning if a fit stopped for want of progress before most of its schedule.
 
     That is in the first half of max_iter, with more than twice the factor that the schedule would
-    have come down to by then, had max_iter been the epochs that were run. Who gives a
-    function knows how it ends.
+    have come down to by then, had max_iter been the epochs that were run. A function of one's
+    own is taken as it is.
     """
     schedule, n_iter, max_iter = estimator.learning_rate, estimator.n_iter_, estimator.max_iter
     if (
         not isinstance(schedule, Schedule)
         or estimator._no_improvement_count <= estimator.n_iter_no_change
-        or 2 * n_iter >= max_iter
+        or not 0 < 2 * n_iter < max_iter
     ):
         return
     n_updates = estimator._optimizer.n_updates
