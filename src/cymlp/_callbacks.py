@@ -60,8 +60,9 @@ class CallbackSupportMixin(_CallbackSupportMixin):
     def set_callbacks(self, *callbacks: Any) -> Self:
         """Set what fit calls as it goes on, in place of what was set before.
 
-        This method exists with scikit-learn 1.9 or later. Callbacks are kept by ``clone`` and
-        pickled with the estimator; ``partial_fit`` does not call them.
+        This method exists with scikit-learn 1.9 or later. ``partial_fit`` does not call callbacks,
+        ``clone`` keeps them, and they are pickled with the estimator: a lambda cannot be.
+        Without arguments all are removed.
 
         Parameters
         ----------

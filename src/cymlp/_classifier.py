@@ -430,7 +430,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ------
         ValueError
             If a parameter is not valid, the arrays do not fit together or are not finite, or
-            the classes are not sorted, not different or not as many as the outputs.
+            the classes are not sorted, not different or not as many as the outputs, or of a
+            multilabel classifier not numbered from 0.
 
         Notes
         -----

@@ -262,9 +262,9 @@ def _hint(name: str, value: Any, allowed: list[Allowed]) -> str:
             (one for one in value if not any(kind.contains(one) for kind in allowed)), None
         )
     if isinstance(value, str):
-        names = {option: repr(option) for kind in allowed for option in kind.options()}
-        names |= _OTHER_NAMES.get(name, {})
-        meant = next((names[close] for close in get_close_matches(value.lower(), names, n=1)), None)
+        options = [option for kind in allowed for option in kind.options()]
+        close = [repr(option) for option in get_close_matches(value.lower(), options, n=1)]
+        meant = _OTHER_NAMES.get(name, {}).get(value.lower(), *close)
     elif name == "learning_rate" and isinstance(value, Real):
         meant = f"learning_rate_init={value!r}"
     elif name == "learning_rate" and isinstance(value, type):
