@@ -13,8 +13,9 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 NO_COMPILER = (
     "\ncymlp is built from source with a C compiler, and none works here ({reason}).\n"
-    "Install one (gcc or clang; on Windows the Visual C++ build tools), or install a wheel:\n"
-    "    pip install --only-binary cymlp cymlp\n"
+    "Install one (gcc or clang; on Windows the Visual C++ build tools), or build a wheel where\n"
+    "there is one, with `python -m build`, and install that:\n"
+    "    pip install cymlp-*.whl\n"
 )
 
 # Never -ffast-math: it lets the compiler assume that NaN and infinity do not exist, and some
@@ -37,7 +38,6 @@ DIRECTIVES = {
     "initializedcheck": CHECKED,
     "wraparound": False,
     "cdivision": True,
-    "freethreading_compatible": True,
 }
 
 # Modules that exist once, and those that exist once for each instruction set: the loops and

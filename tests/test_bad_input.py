@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.fixes import parse_version
 
 import cymlp
-from cymlp import MLPClassifier, MLPRegressor
+from cymlp import MLPClassifier, MLPRegressor, schedules
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -79,6 +79,7 @@ def test_parameters(estimator, name, value):
     for kind in (ValueError, TypeError):
         assert isinstance(errors[0], kind) == isinstance(errors[1], kind)
     ours, theirs = (normalized(str(error)) for error in errors)
+    ours = ours.partition(" Did you mean ")[0]
     if name in MORE_IS_ALLOWED and ". Got " in theirs:
         assert ours.partition(" must be ")[0] == theirs.partition(" must be ")[0]
         assert ours.partition(". Got ")[2] == theirs.partition(". Got ")[2]
@@ -106,8 +107,108 @@ def test_loss():
     assert str(error) == (
         "The 'loss' parameter of MLPRegressor must be a str among "
         "{'squared_error', 'poisson', 'absolute_error', 'huber', 'quantile'}. "
-        "Got 'absolute' instead."
+        "Got 'absolute' instead. Did you mean 'absolute_error'?"
     )
+
+
+MEANT = [
+    (MLPClassifier, "activation", "swish", "'silu'"),
+    (MLPClassifier, "activation", "sigmoid", "'logistic'"),
+    (MLPClassifier, "activation", "ReLU", "'relu'"),
+    (MLPRegressor, "activation", "LeakyReLU", "'leaky_relu'"),
+    (MLPRegressor, "activation", ["relu", "Swish"], "'silu'"),
+    (MLPClassifier, "activation", "cos", None),
+    (MLPClassifier, "activation", 3, None),
+    (MLPClassifier, "activation", ("relu", 3), None),
+    (MLPClassifier, "solver", "Adam", "'adam'"),
+    (MLPClassifier, "solver", "adamw", "solver='adam' with weight_decay"),
+    (MLPClassifier, "solver", "l-bfgs", "'lbfgs'"),
+    (MLPClassifier, "solver", "rmsprop", None),
+    (MLPClassifier, "learning_rate", 0.01, "learning_rate_init=0.01"),
+    (MLPClassifier, "learning_rate", 1, "learning_rate_init=1"),
+    (MLPClassifier, "learning_rate", "cosine", "cymlp.schedules.CosineDecay()"),
+    (MLPClassifier, "learning_rate", "OneCycle", "cymlp.schedules.OneCycle()"),
+    (MLPClassifier, "learning_rate", schedules.CosineDecay, "CosineDecay()"),
+    (MLPClassifier, "learning_rate", "invscale", "'invscaling'"),
+    (MLPClassifier, "class_weight", "balance", "'balanced'"),
+    (MLPRegressor, "loss", "mse", "'squared_error'"),
+    (MLPRegressor, "loss", "mae", "'absolute_error'"),
+    (MLPRegressor, "loss", "pinball", "'quantile'"),
+    (MLPRegressor, "init", "kaiming_uniform", "'he_uniform'"),
+    (MLPClassifier, "scoring", "acc", "'accuracy'"),
+    (MLPClassifier, "scoring", "Accuracy", "'accuracy'"),
+    (MLPRegressor, "scoring", "rmse", "'neg_root_mean_squared_error'"),
+    (MLPRegressor, "scoring", "beauty", None),
+]
+
+
+@pytest.mark.parametrize("Estimator, name, value, meant", MEANT)
+def test_what_a_value_may_have_been_meant_to_be(Estimator, name, value, meant):
+    message = str(error_of(Estimator(**{name: value}).fit, X, y))
+    assert message.startswith(f"The {name!r} parameter of {Estimator.__name__} must be ")
+    end = f"Got {value!r} instead."
+    assert message.endswith(end if meant is None else f"{end} Did you mean {meant}?")
+
+
+@pytest.mark.parametrize("name", ["activation", "alpha", "dropout", "l1_ratio"])
+def test_what_is_allowed_is_said_once(name):
+    message = str(error_of(MLPClassifier(**{name: "nothing"}).fit, X, y))
+    for text in ("softplus", "float in the range"):
+        assert message.count(text) <= 1
+    assert "or a list of such values, one for each " in message
+
+
+three = np.arange(20) % 3
+several = np.c_[y, three > 0, three > 1].astype(int)
+
+
+@pytest.mark.parametrize(
+    "y, class_weight, message",
+    [
+        (three, [1, 2, 3], r"'class_weight' parameter of MLPClassifier must be .* \[1, 2, 3\]"),
+        (several, [1, 2, 3], r"'class_weight' parameter of MLPClassifier must be .* \[1, 2, 3\]"),
+        (three, [{0: 1}], r"class_weight=\[{0: 1}\] .*list.*indicator matrix"),
+        (three, {0: 1, 9: 2, "a": 1}, r"class_weight={.*} of MLPClassifier .* \[9, 'a'\]"),
+        (labels, {"a": 1, "c": 2}, r"class_weight={.*} of MLPClassifier .* \['c'\]"),
+        (three, {0: "x"}, "class_weight={0: 'x'}"),
+        (three, {0: -1.0}, "class_weight"),
+        (several, {0: 1}, "class_weight={0: 1} .* list of dicts"),
+        (several, [{0: 1}], r"class_weight=\[{0: 1}\] .* 1 .* 3 outputs"),
+        (several, [{0: 1, 2: 1}] * 3, r"class_weight=\[.*\] of MLPClassifier .* \[2\]"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_class_weight(y, class_weight, message, method):
+    more = {} if method == "fit" else {"classes": [0, 1, 2] if y.dtype.kind == "i" else ["a", "b"]}
+    error = error_of(getattr(MLPClassifier(class_weight=class_weight), method), X, y, **more)
+    assert isinstance(error, ValueError)
+    assert re.search(message, str(error))
+    assert "compute_" not in str(error)
+
+
+def test_class_weight_may_have_a_class_that_is_not_there():
+    """As in scikit-learn: of a rare class a part of the data may have nothing."""
+    MLPClassifier(class_weight={0: 1, 1: 2, 2: 3}, max_iter=1).fit(X, y)
+
+
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_arguments_that_do_not_exist(Estimator, method):
+    name = f"{Estimator.__name__}.{method}"
+    error = error_of(getattr(Estimator(), method), X, y, eval_set=[(X, y)])
+    assert str(error) == f"{name}() got an unexpected keyword argument 'eval_set'"
+    error = error_of(getattr(Estimator(), method), X)
+    assert str(error) == f"{name}() missing 1 required positional argument: 'y'"
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_scoring_is_checked_before_anything_is_done(early_stopping, method):
+    estimator = MLPClassifier(scoring="beauty", early_stopping=early_stopping)
+    message = "'scoring' parameter of MLPClassifier must be .* Got 'beauty' instead"
+    with pytest.raises(ValueError, match=message):
+        getattr(estimator, method)(None, None)
 
 
 @pytest.mark.parametrize("sizes", [2**31, (2**31 - 1, 2**31 - 1), (70_000, 70_000), (2**40,)])
@@ -503,6 +604,14 @@ class TestDivergence:
         for bad_X in (with_value(1e39), csr_matrix(with_value(1e39))):
             with pytest.raises(ValueError, match="Input X contains infinity or a value too large"):
                 estimator.partial_fit(bad_X, y)
+
+
+def test_callbacks_need_a_new_scikit_learn(monkeypatch):
+    monkeypatch.setattr(cymlp._callbacks, "FitCallback", None)
+    assert not hasattr(MLPClassifier(), "set_callbacks")
+    error = error_of(lambda: MLPClassifier().set_callbacks(print))
+    assert "set_callbacks needs scikit-learn 1.9 or later" in str(error.__cause__)
+    MLPClassifier(max_iter=2).fit(X, y)
 
 
 def test_poisson_needs_no_negative_targets():

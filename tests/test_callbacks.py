@@ -1,8 +1,13 @@
-"""Callbacks of sklearn.callback on both estimators, alone and within others."""
+"""Callbacks of sklearn.callback, and functions, on both estimators, alone and within others."""
+
+import pickle
+import uuid
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -158,3 +163,120 @@ def test_nothing_is_set_up_without_them(data, monkeypatch):
     X, y = data
     monkeypatch.setattr(MLPClassifier, "_init_callback_context", None)
     MLPClassifier(5, max_iter=2).fit(X, y)
+
+
+CALLS = []
+
+
+def write_down(estimator, epoch):
+    """At the top level of a module, so that it can be sent to other processes."""
+    CALLS.append((type(estimator).__name__, epoch, estimator.n_iter_))
+
+
+def leave_a_file(folder, estimator, epoch):
+    """What the tests can see of a call in a worker."""
+    (folder / f"{estimator.alpha}-{epoch}-{uuid.uuid4()}").touch()
+
+
+class TestFunctions:
+    """Plain functions (estimator, epoch)."""
+
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+    def test_they_are_called_after_each_epoch(self, estimator, early_stopping, data):
+        X, y = data
+        seen = []
+
+        def look(estimator, epoch):
+            history = estimator.history_
+            loss = history["loss"][-1]
+            seen.append((epoch, estimator.n_iter_, len(history["loss"]), loss, estimator.loss_))
+            assert history["val_score"][-1] == pytest.approx(estimator.score(X, y))
+
+        estimator.set_params(early_stopping=early_stopping)
+        without = clone(estimator).fit(X, y, X_val=X, y_val=y)
+        assert estimator.set_callbacks(look) is estimator
+        estimator.fit(X, y, X_val=X, y_val=y)
+        assert [call[:3] for call in seen] == [(i, i, i) for i in range(1, estimator.n_iter_ + 1)]
+        assert all(loss == loss_ for *_, loss, loss_ in seen)
+        for a, b in zip(estimator.coefs_, without.coefs_, strict=True):
+            assert_array_equal(a, b)
+
+    @pytest.mark.parametrize("stop", [True, np.True_, 1])
+    @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+    def test_true_stops_the_fit(self, estimator, stop, data):
+        estimator.set_callbacks(lambda _, epoch: epoch == 2 and stop).fit(*data)
+        assert estimator.n_iter_ == 2
+
+    @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+    def test_an_exception_leaves_a_usable_model(self, estimator, data):
+        def prune(estimator, epoch):
+            if epoch == 2:
+                raise RuntimeError("pruned")
+
+        with pytest.raises(RuntimeError, match="pruned"):
+            estimator.set_callbacks(prune).fit(*data)
+        assert estimator.n_iter_ == 2
+        assert estimator.predict(data[0]).shape == data[1].shape
+
+    def test_in_the_order_in_which_they_are_set_and_beside_others(self, data):
+        order = []
+        recorder = Recorder()
+        recorder.on_fit_task_end = lambda estimator, context: order.append("object")
+        estimator = MLPClassifier(5, max_iter=2)
+        estimator.set_callbacks(
+            lambda _, epoch: order.append(f"first {epoch}"),
+            recorder,
+            lambda _, epoch: order.append(f"last {epoch}"),
+        ).fit(*data)
+        assert order == ["first 1", "object", "last 1", "first 2", "object", "last 2", "object"]
+
+    def test_in_a_pipeline(self, data):
+        CALLS.clear()
+        mlp = MLPClassifier(5, max_iter=3).set_callbacks(write_down)
+        make_pipeline(StandardScaler(), mlp).fit(*data)
+        assert CALLS == [("MLPClassifier", 1, 1), ("MLPClassifier", 2, 2), ("MLPClassifier", 3, 3)]
+
+    @pytest.mark.parametrize("n_jobs", [None, 2])
+    def test_in_a_search(self, n_jobs, data, tmp_path):
+        mlp = MLPClassifier(5, max_iter=2).set_callbacks(partial(leave_a_file, tmp_path))
+        search = GridSearchCV(mlp, {"alpha": [0.1, 1.0]}, cv=2, n_jobs=n_jobs, refit=False)
+        search.fit(*data)
+        calls = sorted(path.name[:5] for path in tmp_path.iterdir())
+        assert calls == sorted(2 * ["0.1-1", "0.1-2", "1.0-1", "1.0-2"])
+
+    def test_under_a_callback_of_the_whole_search(self, data, capsys):
+        pytest.importorskip("rich")
+        CALLS.clear()
+        mlp = MLPClassifier(5, max_iter=2).set_callbacks(write_down)
+        search = GridSearchCV(mlp, {"alpha": [1.0]}, cv=2)
+        search.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(*data)
+        assert [epoch for _, epoch, _ in CALLS] == [1, 2, 1, 2, 1, 2]
+
+    def test_clone_and_pickle_keep_them(self, data):
+        CALLS.clear()
+        mlp = MLPClassifier(5, max_iter=1).set_callbacks(write_down)
+        clone(mlp).fit(*data)
+        pickle.loads(pickle.dumps(mlp)).fit(*data)
+        assert len(CALLS) == 2
+        mlp.set_callbacks().fit(*data)
+        assert len(CALLS) == 2
+
+    def test_not_after_an_epoch_that_was_interrupted(self, data):
+        class Interrupt:
+            def __call__(self, step, total):
+                if step == 5:
+                    raise KeyboardInterrupt
+                return 1.0
+
+        epochs = []
+        mlp = MLPClassifier(5, batch_size=50, learning_rate=Interrupt(), max_iter=3)
+        mlp.set_callbacks(lambda _, epoch: epochs.append(epoch))
+        with pytest.warns(UserWarning, match="Training interrupted by user"):
+            mlp.fit(*data)
+        assert epochs == [1]
+
+    @pytest.mark.parametrize("wrong", [3, "tqdm", None, callback.ProgressBar, Recorder])
+    def test_what_is_neither(self, wrong):
+        with pytest.raises(TypeError, match=r"functions \(estimator, epoch\) or .*FitCallback"):
+            MLPClassifier().set_callbacks(write_down, wrong)

@@ -509,7 +509,7 @@ def test_image_folder_without_pillow(tmp_path, monkeypatch):
         return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_pillow)
-    with pytest.raises(ImportError, match=r'pip install "cymlp\[images\]"'):
+    with pytest.raises(ImportError, match='pip install "pillow>=10"'):
         load_image_folder(tmp_path)
 
 

@@ -6,6 +6,7 @@ import warnings
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.neural_network
 from numpy.testing import assert_allclose, assert_array_equal
@@ -622,7 +623,9 @@ class TestBadParameters:
         ],
     )
     def test_lbfgs_refuses(self, name, value):
-        params = {"hidden_layer_sizes": (4, 3), "quantile": 0.5, name: value}
+        params = {"hidden_layer_sizes": (4, 3), name: value}
+        if value == "quantile":
+            params["quantile"] = 0.5
         estimator = regressor(solver="lbfgs", **params)
         with pytest.raises(ValueError, match=f"solver='lbfgs' does not support {name}="):
             estimator.fit(X, numbers)
@@ -693,9 +696,10 @@ class TestLosses:
         assert errors["huber"] < theirs + 1 < errors["squared_error"] / 3
 
     def test_losses_are_not_the_same(self):
+        losses = [{"loss": loss} for loss in ("squared_error", "absolute_error", "huber")]
         predictions = [
-            regressor(loss=loss, quantile=0.2, max_iter=20).fit(X, numbers).predict(X)
-            for loss in ("squared_error", "absolute_error", "huber", "quantile")
+            regressor(max_iter=20, **loss).fit(X, numbers).predict(X)
+            for loss in [*losses, {"loss": "quantile", "quantile": 0.2}]
         ]
         for i, one in enumerate(predictions):
             for other in predictions[:i]:
@@ -1030,6 +1034,59 @@ class TestFromWeights:
         twin.partial_fit(X, target, **more)
         with pytest.raises(ValueError, match="features"):
             twin.partial_fit(X[:, :4], target)
+
+    @pytest.mark.parametrize("n_labels", [2, 4])
+    @pytest.mark.parametrize("as_list", [False, True])
+    def test_scikit_learns_multilabel_model(self, n_labels, as_list):
+        """It predicts what it did there, and goes on alike."""
+        Y = (X[:, :n_labels] + X[:, -1:] > 0).astype(int)
+        params = {"solver": "sgd", "hidden_layer_sizes": (4,), "max_iter": 5, "random_state": 0}
+        theirs = sklearn.neural_network.MLPClassifier(**params, momentum=0.0).fit(X, Y)
+        ours = MLPClassifier.from_weights(
+            theirs.coefs_, theirs.intercepts_, multilabel=True,
+            classes=theirs.classes_.tolist() if as_list else theirs.classes_,
+            **theirs.get_params(),
+        )  # fmt: skip
+        for _ in range(2):
+            assert_array_equal(ours.predict(X), theirs.predict(X))
+            assert ours.predict(X).dtype == theirs.predict(X).dtype
+            assert_allclose(ours.predict_proba(X), theirs.predict_proba(X))
+            assert_allclose(ours.predict_log_proba(X), theirs.predict_log_proba(X))
+            assert ours.score(X, Y) == theirs.score(X, Y)
+            assert ours.out_activation_ == theirs.out_activation_ == "logistic"
+            assert_array_equal(ours.classes_, theirs.classes_)
+            assert ours.decision_function(X).shape == Y.shape
+            ours.partial_fit(X, Y), theirs.partial_fit(X, Y)
+        for estimator in (ours, theirs):
+            estimator.set_params(warm_start=True).fit(X, Y)
+            assert estimator.n_iter_ == 5
+        assert_allclose(ours.coefs_[0], theirs.coefs_[0])
+        ours.fit(X, Y, X_val=X, y_val=Y)
+        assert ours.history_["val_score"][-1] == ours.score(X, Y)
+        assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(X), ours.predict(X))
+
+    @pytest.mark.parametrize(
+        "classes, n_outputs",
+        [([0, 1], 1), ([1, 2, 3], 3), (["a", "b", "c"], 3), ([0, 1], 3), ([0], 1)],
+        ids=str,
+    )
+    def test_bad_classes_of_a_multilabel_model(self, classes, n_outputs):
+        """Labels are the columns of y, which have no names; of one there is no indicator matrix."""
+        with pytest.raises(ValueError, match=r"classes"):
+            MLPClassifier.from_weights(
+                *random_layers(5, 4, n_outputs), classes=classes, multilabel=True
+            )
+
+    def test_names_of_features_can_be_set(self):
+        data = pd.DataFrame(X, columns=list("abcde"))
+        fitted = regressor().fit(data, several)
+        moved = MLPRegressor.from_weights(fitted.coefs_, fitted.intercepts_)
+        with pytest.warns(UserWarning, match="was fitted without feature names"):
+            moved.predict(data)
+        moved.feature_names_in_ = fitted.feature_names_in_
+        assert_array_equal(moved.predict(data), fitted.predict(data))
+        with pytest.raises(ValueError, match="feature names"):
+            moved.predict(data[list("edcba")])
 
     @pytest.mark.parametrize("early_stopping", [False, True])
     def test_two_classes_with_two_outputs_go_on(self, early_stopping):

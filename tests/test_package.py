@@ -6,6 +6,7 @@ import importlib.metadata
 import inspect
 import os
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,13 @@ import pytest
 import sklearn.neural_network
 
 import cymlp
-from cymlp import MLPClassifier, MLPRegressor, _engine
+from cymlp import MLPClassifier, MLPRegressor, _engine, datasets, schedules
 
 ROOT = Path(__file__).resolve().parents[1]
+
+needs_source = pytest.mark.skipif(
+    not (ROOT / "setup.py").exists(), reason="the tests run without the source tree"
+)
 
 
 def test_version():
@@ -96,6 +101,80 @@ def test_it_is_typed():
                 assert f"def {name}(" in stub or f"class {name}" in stub or "import" in stub, name
 
 
+@pytest.mark.parametrize("owner", [MLPClassifier, MLPRegressor, schedules, datasets])
+def test_signatures_can_be_read(owner):
+    """help() shows annotations as they are written, not what NumPy's names stand for."""
+    for name, function in inspect.getmembers(owner, callable):
+        if not name.startswith("_") and (inspect.isclass(owner) or name in owner.__all__):
+            signature = str(inspect.signature(function))
+            assert len(signature) < 400, name
+            assert "numpy._typing" not in signature, name
+
+
+@pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
+def test_html_links_to_no_page_that_is_not_there(Estimator, digits):
+    """The pages are not published, and scikit-learn's are of its own estimators."""
+    estimator = Estimator(max_iter=1)
+    with pytest.warns(sklearn.exceptions.ConvergenceWarning):
+        pages = [estimator._repr_html_(), estimator.fit(*digits)._repr_html_()]
+    for page in pages:
+        body = re.sub("<(style|script).*?</\\1>", "", page, flags=re.S)
+        assert Estimator.__name__ in body
+        assert "href=" not in body
+        assert "http" not in body
+        assert f"Documentation for {Estimator.__name__}" not in body
+
+
+USERS_FILE = """
+import numpy as np
+from cymlp import MLPClassifier, MLPRegressor, schedules
+
+X, y = np.zeros((4, 2), dtype=np.float32), [0, 1, 0, 1]
+clf = MLPClassifier(
+    (8, 4), ["relu", "tanh"], alpha=[0.1, 0.2, 0.3], learning_rate=schedules.CosineDecay(),
+    n_iter_no_change=np.inf, class_weight={0: 2.0}, random_state=np.random.RandomState(0),
+)
+MLPRegressor("huber", learning_rate=lambda step, total: 1 - step / total)
+
+
+def watch(estimator: MLPClassifier, epoch: int) -> bool:
+    return bool(estimator.history_["loss"][-1] < 0.1)
+
+
+reveal_type(clf.set_callbacks(watch).fit(X, y, X_val=X, y_val=y))
+reveal_type(MLPRegressor().fit(X, y))
+reveal_type(clf.partial_fit(X, y, classes=[0, 1]))
+reveal_type(MLPRegressor().partial_fit(X, np.ones(4)))
+reveal_type(clf.predict(X))
+reveal_type(clf.predict_proba(X))
+reveal_type(MLPClassifier.from_weights(clf.coefs_, clf.intercepts_, classes=clf.classes_))
+reveal_type(MLPRegressor.from_weights([X], [np.zeros(2)]))
+reveal_type(schedules.CosineDecay()(1, 10))
+reveal_type(schedules.CosineDecay()(np.arange(3), 10))
+clf.fit(X, y, eval_set=None)
+"""
+
+
+def test_types_of_a_users_file(tmp_path):
+    """What mypy makes of it; that scikit-learn has no types is not cymlp's fault."""
+    pytest.importorskip("mypy")
+    (tmp_path / "user.py").write_text(USERS_FILE)
+    options = ["--strict", "--ignore-missing-imports", "--hide-error-context", "--no-pretty"]
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "user.py"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    revealed = re.findall(r'Revealed type is "(?:builtins\.)?([\w.]+)', result.stdout)
+    classifier, regressor = "cymlp._classifier.MLPClassifier", "cymlp._regressor.MLPRegressor"
+    assert revealed == [
+        classifier, regressor, classifier, regressor, "numpy.ndarray", "numpy.ndarray",
+        classifier, regressor, "float", "numpy.ndarray",
+    ], result.stdout  # fmt: skip
+    errors = re.findall("error: (.*)", result.stdout)
+    assert len(errors) == 1, errors
+    assert 'Unexpected keyword argument "eval_set" for "fit"' in errors[0]
+
+
 def test_warnings_point_to_the_caller(digits):
     with pytest.warns(sklearn.exceptions.ConvergenceWarning) as caught:
         MLPClassifier(max_iter=1).fit(*digits)
@@ -145,11 +224,6 @@ def test_import_starts_nothing():
     assert result.stdout.strip() == "None"
 
 
-needs_source = pytest.mark.skipif(
-    not (ROOT / "setup.py").exists(), reason="the tests run without the source tree"
-)
-
-
 @needs_source
 def test_build_without_a_compiler_says_so(tmp_path):
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
@@ -166,6 +240,7 @@ def test_build_without_a_compiler_says_so(tmp_path):
     assert result.returncode != 0
     assert "cymlp is built from source with a C compiler, and none works here" in result.stderr
     assert "Traceback" not in result.stderr
+    assert "--only-binary" not in result.stderr  # there is no index that has a wheel
 
 
 @needs_source

@@ -216,7 +216,7 @@ def test_without_matplotlib():
     result = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
-    assert 'pip install "cymlp[plot]"' in result.stdout
+    assert 'pip install "matplotlib>=3.8"' in result.stdout
 
 
 def test_import_takes_no_matplotlib():

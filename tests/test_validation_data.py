@@ -97,7 +97,7 @@ def regressor(**params):
 
 def after_each_epoch(estimator, X, y, *args):
     """Models as a fit of one epoch, of two, ... leaves them."""
-    params = estimator.get_params() | {"early_stopping": False}
+    params = estimator.get_params() | {"early_stopping": False, "scoring": None}
     for n in range(1, N_EPOCHS + 1):
         yield type(estimator)(**params | {"max_iter": n}).fit(X, y, *args)
 

@@ -1,5 +1,7 @@
 """What the classifier and the regressor share: parameters, fit, and the fitted state."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -12,7 +14,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cymlp import _engine
-from cymlp._callbacks import CallbackSupportMixin, FitTask, with_callbacks
+from cymlp._callbacks import CallbackSupportMixin, FitTask
 from cymlp._data import (
     FLOATS,
     Problem,
@@ -34,9 +36,11 @@ from cymlp._parameters import (
     check_solver,
     hidden_units,
     per_layer,
+    warn_of_idle,
 )
 from cymlp._training import StochasticTraining, split_for_validation
 from cymlp._validation import HeldOut, Validation
+from cymlp.schedules import _warn_if_cut_short
 
 # Attributes that one fit leaves for the next only with warm_start or in partial_fit.
 _HISTORY = (
@@ -54,7 +58,7 @@ _HISTORY = (
 _SLICE_BYTES = 4_000_000
 
 
-def is_stochastic(estimator: "BaseMLP") -> bool:
+def is_stochastic(estimator: Any) -> bool:
     """Whether partial_fit exists; the AttributeError says why not."""
     if estimator.solver not in ("sgd", "adam"):
         raise AttributeError(
@@ -71,12 +75,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     lists of its views. Whoever puts other arrays into these lists, or other lists into these
     attributes, is heard: the network is then made from them.
     """
-
-    # Where the HTML representation leads to.
-    _doc_link_module = "cymlp"
-    _doc_link_template = (
-        "https://cymlp.readthedocs.io/en/stable/generated/{estimator_module}.{estimator_name}.html"
-    )
 
     def __init__(
         self,
@@ -204,56 +202,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # Fitting.
 
-    @with_callbacks
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-        sample_weight_val: ArrayLike | None = None,
-    ) -> Self:
-        """Fit the network to X and y.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data. float32 and float64 are used as they are, and in place; all else
-            becomes float64.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The target values: class labels, or real numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, not negative and not all 0.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Samples on which ``history_`` has loss and score. With early_stopping they take the
-            place of the samples that would be held out.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their target values.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
-
-        Returns
-        -------
-        self : estimator
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are not valid, or if training diverged. The estimator
-            then stays as it was before.
-        """
+    def _begin_fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any) -> FitTask:
+        """Check the parameters, and tell the callbacks that the fit begins."""
         check_parameters(self)
         check_solver(self)
-        task = FitTask.begin(self, self.max_iter, X, y, sample_weight)
-        self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
+        holds_out = self.early_stopping and self.solver != "lbfgs"
+        warn_of_idle(self, validates=holds_out or X_val is not None, stacklevel=5)
+        return FitTask.begin(self, self.max_iter, X, y, sample_weight)
+
+    def _end_fit(self, task: FitTask) -> Self:
+        """Tell the callbacks that the fit has ended, and the caller if it was too early."""
         task.end()
+        _warn_if_cut_short(self, stacklevel=5)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         check_parameters(self)
+        warn_of_idle(self, validates=True, stacklevel=4)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         return self._fit(X, y, sample_weight, FitTask(), incremental=True, classes=classes)

@@ -1,18 +1,27 @@
-"""scikit-learn's callbacks, where scikit-learn has them (1.9 and later)."""
+"""scikit-learn's callbacks, and functions, where scikit-learn has callbacks (1.9 and later)."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, Self, TypeVar, cast
+
+from sklearn import __version__ as sklearn_version
+from sklearn.utils.metaestimators import available_if
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin as _CallbackSupportMixin
+    from sklearn.callback import FitCallback
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:
+    FitCallback = None
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
+    class _CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing: this scikit-learn has no callbacks."""
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+    def _with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
         """The method as it is, one frame deeper, as it is with scikit-learn's decorator."""
 
         @wraps(method)
@@ -20,6 +29,100 @@ except ImportError:
             return method(estimator, *args, **kwargs)
 
         return without_callbacks
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def with_callbacks(method: Method) -> Method:
+    """scikit-learn's decorator, which type checkers do not know to keep the signature."""
+    return cast(Method, _with_callbacks(method))
+
+
+def only_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
+    """scikit-learn's available_if, which type checkers do not know to keep the signature."""
+    return lambda method: cast(Method, available_if(check)(method))
+
+
+def _has_callbacks(estimator: Any) -> bool:
+    """Whether set_callbacks exists; the AttributeError says why not."""
+    if FitCallback is None:
+        raise AttributeError(
+            f"set_callbacks needs scikit-learn 1.9 or later, this is {sklearn_version}."
+        )
+    return True
+
+
+class CallbackSupportMixin(_CallbackSupportMixin):
+    """scikit-learn's mixin, that takes functions too."""
+
+    @only_if(_has_callbacks)
+    def set_callbacks(self, *callbacks: Any) -> Self:
+        """Set what fit calls as it goes on, in place of what was set before.
+
+        This method exists with scikit-learn 1.9 or later. ``partial_fit`` does not call callbacks,
+        ``clone`` keeps them, and they are pickled with the estimator: a lambda cannot be.
+        Without arguments all are removed.
+
+        Parameters
+        ----------
+        *callbacks : callable or FitCallback
+            Each a function ``f(estimator, epoch)`` or a callback of ``sklearn.callback``. A
+            function is called after each epoch (with "lbfgs" each iteration) with the estimator
+            being fitted, whose ``history_`` and ``loss_`` can be read, and the number of the
+            epoch, from 1. If it returns True, the fit stops; if it raises an exception, the
+            fit ends with that. Either way the estimator keeps the weights it has by then (with
+            early_stopping the best of them). For a callback of ``sklearn.callback`` each epoch is
+            one task.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+
+        Raises
+        ------
+        TypeError
+            If one is neither a function nor an instance of a FitCallback.
+        """
+        return super().set_callbacks(*map(_as_fit_callback, callbacks))
+
+
+@dataclass(frozen=True)
+class _AfterEachEpoch:
+    """A function of the estimator and the epoch as a FitCallback."""
+
+    function: Callable[[Any, int], Any]
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Nothing."""
+
+    teardown = on_fit_task_begin = setup
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
+        """Call the function, but not at the end of the whole fit or of an epoch cut short."""
+        if context.task_name != "epoch" or estimator.n_iter_ <= context.task_id:
+            return False
+        return bool(self.function(estimator, estimator.n_iter_))
+
+
+def _as_fit_callback(callback: Any) -> Any:
+    """A FitCallback: itself, or a function made one.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    if not isinstance(callback, type):  # a class has the methods and can be called, but in vain
+        if isinstance(callback, FitCallback):
+            return callback
+        if callable(callback):
+            return _AfterEachEpoch(callback)
+    raise TypeError(
+        "callbacks must be functions (estimator, epoch) or instances following the FitCallback "
+        f"protocol, got {callback!r}."
+    )
 
 
 class FitTask:
@@ -36,9 +139,7 @@ class FitTask:
         self.has_failed = False  # whether a callback has raised an exception
 
     @classmethod
-    def begin(
-        cls, estimator: Any, max_epochs: int, X: Any, y: Any, sample_weight: Any
-    ) -> "FitTask":
+    def begin(cls, estimator: Any, max_epochs: int, X: Any, y: Any, sample_weight: Any) -> FitTask:
         """The task of a fit that begins, as the estimator's callbacks are told, if it has any.
 
         Parameters

@@ -1,15 +1,17 @@
 """MLPClassifier."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from cymlp._base import BaseMLP, is_stochastic
+from cymlp._callbacks import only_if, with_callbacks
 from cymlp._data import are_ready_labels, check_size
 from cymlp._initializers import Initializer
 
@@ -185,8 +187,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     sample weights sum to 0 is skipped. Ctrl-C ends a fit with a warning and leaves the model
     as far as it got.
 
-    ``set_callbacks`` takes callbacks of ``sklearn.callback`` where scikit-learn has them
-    (1.9 and later); each epoch is one task.
+    With scikit-learn 1.9 or later ``set_callbacks`` takes functions ``f(estimator, epoch)``, which
+    are called after each epoch and stop the fit by returning True, and callbacks of
+    ``sklearn.callback``.
 
     References
     ----------
@@ -336,13 +339,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "to properly estimate the class frequency distributions. Pass the resulting "
                 "weights as the class_weight parameter."
             )
-        from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
-
-        if y.ndim == 2:
-            factors = compute_sample_weight(self.class_weight, y)
-        else:
-            of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            factors = of_classes[np.searchsorted(self.classes_, y)]
+        try:
+            factors = _class_factors(self.class_weight, y, self.classes_)
+        except (TypeError, ValueError) as error:
+            name = type(self).__name__
+            raise ValueError(
+                f"class_weight={self.class_weight!r} of {name} does not fit y: {error}"
+            ) from error
         if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
             raise ValueError(
                 "class_weight must have finite weights, not negative and not 0 for all samples, "
@@ -404,6 +407,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         intercepts: Sequence[ArrayLike],
         *,
         classes: ArrayLike,
+        multilabel: bool = False,
         **params: Any,
     ) -> Self:
         """A fitted classifier with the given weights.
@@ -421,6 +425,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             The labels, in ascending order as in ``classes_``. The last layer has an output for
             each, to which the softmax is applied; or, for two classes, one output, the
             log-odds of the second.
+        multilabel : bool, default=False
+            Whether each output is the log-odds of a label of its own, any number of which a sample
+            may have; predict then returns an indicator matrix, and ``classes`` must be the
+            numbers of its columns, from 0 on, as they are in scikit-learn's multilabel models. The
+            arrays alone do not tell such a model from one of as many classes.
         **params : dict
             Parameters of the estimator. ``hidden_layer_sizes`` follows from the weights.
 
@@ -433,7 +442,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ------
         ValueError
             If a parameter is not valid, the arrays do not fit together or are not finite, or
-            the classes are not sorted, not different or not as many as the outputs.
+            the classes are not sorted, not different or not as many as the outputs, or of a
+            multilabel classifier not numbered from 0.
+
+        Notes
+        -----
+        Where the features have names, set ``feature_names_in_`` of the new estimator.
 
         Examples
         --------
@@ -449,15 +463,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(
                 f"classes must be two or more different labels in ascending order, got {classes!r}."
             )
-        classifier = cls(**params)
-        classifier._label_binarizer = _fitted_binarizer(labels)
-        classifier.classes_ = labels
         n_outputs = np.size(intercepts[-1]) if len(intercepts) else 0
+        if multilabel and not np.array_equal(labels, np.arange(n_outputs)):
+            raise ValueError(
+                "With multilabel=True there must be two outputs or more, and classes must be their "
+                f"numbers from 0 on. Got classes {classes!r} for {n_outputs} outputs."
+            )
+        classifier = cls(**params)
+        classifier._label_binarizer = _fitted_binarizer(
+            np.eye(n_outputs, dtype=int) if multilabel else labels
+        )
+        classifier.classes_ = labels
         if n_outputs != len(labels) and not (n_outputs == 1 and len(labels) == 2):
             raise ValueError(
                 f"The last layer has {n_outputs} outputs for {len(labels)} classes: {labels}."
             )
-        if n_outputs == 2:
+        if n_outputs == 2 and not multilabel:
             classifier._label_binarizer.y_type_ = "multiclass"
         return classifier._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
@@ -468,7 +489,52 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         return float(accuracy_score(truth, predicted, sample_weight=weights))
 
-    @available_if(is_stochastic)
+    @with_callbacks
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the network to X and y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data. float32 and float64 are used as they are, and in place; all else
+            becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            The class labels, or the indicator matrix of labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative and not all 0.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Samples on which ``history_`` has loss and score. With early_stopping they take the
+            place of the samples that would be held out.
+        y_val : array-like of shape (n_val,) or (n_val, n_classes), default=None
+            Their labels.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : MLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, or if training diverged. The estimator
+            then stays as it was before.
+        """
+        task = self._begin_fit(X, y, sample_weight, X_val)
+        self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
+        return self._end_fit(task)
+
+    @only_if(is_stochastic)
     def partial_fit(
         self,
         X: ArrayLike,
@@ -619,3 +685,28 @@ def _fitted_binarizer(y: Any) -> Any:
     binarizer.y_type_ = "binary" if len(binarizer.classes_) <= 2 else "multiclass"
     binarizer.sparse_input_ = False
     return binarizer
+
+
+def _class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+    """The weight (n_samples,) of each sample's class, or the product of those of its labels.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the class weights are not for such a y.
+    """
+    from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+
+    multilabel = y.ndim == 2
+    if isinstance(class_weight, list) and not multilabel:
+        raise ValueError("a list is for the columns of an indicator matrix.")
+    known = [0, 1] if multilabel else classes.tolist()
+    for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
+        # As in scikit-learn a class that y lacks is an error only if the weights lack one of y's.
+        if isinstance(weights, dict) and not weights.keys() >= set(known):
+            unknown = [label for label in weights if label not in known]
+            if unknown:
+                raise ValueError(f"it has weights of {unknown}, but the classes are {known}.")
+    if multilabel:
+        return compute_sample_weight(class_weight, y)
+    return compute_class_weight(class_weight, classes=classes, y=y)[np.searchsorted(classes, y)]

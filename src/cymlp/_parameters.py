@@ -1,7 +1,9 @@
 """What each constructor parameter may be, checked when fit begins, in scikit-learn's words."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,10 +19,14 @@ class InvalidParameterError(ValueError, TypeError):
 
 @dataclass(frozen=True)
 class Allowed:
-    """One kind of value that a parameter may have, and how a message calls it."""
+    """One kind of value that a parameter may have, and how a message calls it.
+
+    ``options`` are the names among such values, of which a wrong one may be a misspelling.
+    """
 
     text: str
     contains: Callable[[Any], bool]
+    options: Callable[[], Iterable[str]] = tuple
 
 
 def _interval(kind: type, low: float, high: float = np.inf, closed: str = "left") -> Allowed:
@@ -44,7 +50,9 @@ def _choice(*options: str) -> Allowed:
     """One of these strings."""
     names = ", ".join(repr(option) for option in options)
     return Allowed(
-        f"a str among {{{names}}}", lambda value: isinstance(value, str) and value in options
+        f"a str among {{{names}}}",
+        lambda value: isinstance(value, str) and value in options,
+        lambda: options,
     )
 
 
@@ -68,9 +76,9 @@ _CALLABLE = Allowed("a callable", callable)
 
 
 def _each(kind: Allowed, what: str) -> Allowed:
-    """A list or the like of such values."""
+    """A list or the like of values of a kind that is itself allowed."""
     return Allowed(
-        f"a list of {what}, each {kind.text}",
+        f"a list of such values, one for each {what}",
         lambda values: (
             isinstance(values, list | tuple | np.ndarray)
             and np.ndim(values) == 1
@@ -79,10 +87,18 @@ def _each(kind: Allowed, what: str) -> Allowed:
     )
 
 
+def _names_of_scorers() -> list[str]:
+    """What ``scoring`` may name in scikit-learn."""
+    from sklearn.metrics import get_scorer_names  # late, for a quick import of cymlp
+
+    return list(get_scorer_names())
+
+
 _ACTIVATION = _choice(
     "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish",
     "softplus",
 )  # fmt: skip
+_CLASS_WEIGHT = [_choice("balanced"), _instance("dict", dict), _NONE]
 _PENALTY = _interval(Real, 0.0)
 _SHARE = _interval(Real, 0.0, 1.0, closed="both")
 _RATE = _interval(Real, 0.0, 1.0)
@@ -99,23 +115,33 @@ _PARAMETERS: dict[str, list[Allowed]] = {
             lambda value: isinstance(value, str) and all(map(str.isdecimal, value.split("-"))),
         ),
     ],
-    "activation": [_ACTIVATION, _each(_ACTIVATION, "one for each hidden layer")],
+    "activation": [_ACTIVATION, _each(_ACTIVATION, "hidden layer")],
     "solver": [_choice("lbfgs", "sgd", "adam")],
-    "alpha": [_PENALTY, _each(_PENALTY, "one for each layer of weights")],
-    "l1_ratio": [_SHARE, _each(_SHARE, "one for each layer of weights")],
+    "alpha": [_PENALTY, _each(_PENALTY, "layer of weights")],
+    "l1_ratio": [_SHARE, _each(_SHARE, "layer of weights")],
     "weight_decay": [_PENALTY],
-    "dropout": [_RATE, _each(_RATE, "one for each hidden layer")],
+    "dropout": [_RATE, _each(_RATE, "hidden layer")],
     "label_smoothing": [_RATE],
     "clip_norm": [_interval(Real, 0.0, closed="neither"), _NONE],
     "class_weight": [
-        _choice("balanced"),
-        _instance("dict", dict),
-        _instance("list", list),
-        _NONE,
+        *_CLASS_WEIGHT,
+        Allowed(
+            "a list of such values, one for each column of a multilabel y",
+            lambda values: (
+                isinstance(values, list)
+                and all(any(kind.contains(value) for kind in _CLASS_WEIGHT) for value in values)
+            ),
+        ),
     ],
     "init": [_choice(*INITIALIZERS), _CALLABLE],
     "scoring": [
-        Allowed("a str that names a scorer, or 'loss'", lambda value: isinstance(value, str)),
+        Allowed(
+            "'loss', the name of a scorer in sklearn.metrics.get_scorer_names()",
+            lambda value: (
+                isinstance(value, str) and (value == "loss" or value in _names_of_scorers())
+            ),
+            lambda: ["loss", *_names_of_scorers()],
+        ),
         _CALLABLE,
         _NONE,
     ],
@@ -124,7 +150,10 @@ _PARAMETERS: dict[str, list[Allowed]] = {
     "batch_size": [_choice("auto"), _COUNT],
     "learning_rate": [
         _choice("constant", "invscaling", "adaptive"),
-        Allowed("a schedule of cymlp.schedules or a callable (step, total) -> factor", callable),
+        Allowed(
+            "a schedule of cymlp.schedules or a callable (step, total) -> factor",
+            lambda value: callable(value) and not isinstance(value, type),
+        ),
     ],
     "learning_rate_init": [_interval(Real, 0.0, closed="neither")],
     "power_t": [_interval(Real, 0.0)],
@@ -162,6 +191,33 @@ _PARAMETERS: dict[str, list[Allowed]] = {
 }
 
 
+# What goes by another name in other libraries, and what it is here.
+_OTHER_NAMES = {
+    "activation": {"swish": "'silu'", "sigmoid": "'logistic'", "linear": "'identity'"},
+    "solver": {"adamw": "solver='adam' with weight_decay"},
+    "learning_rate": {
+        "cosine": "cymlp.schedules.CosineDecay()",
+        "linear": "cymlp.schedules.LinearDecay()",
+        "onecycle": "cymlp.schedules.OneCycle()",
+    },
+    "loss": {"mse": "'squared_error'", "mae": "'absolute_error'", "pinball": "'quantile'"},
+    "init": {
+        "he": "'he_normal'",
+        "kaiming_normal": "'he_normal'",
+        "kaiming_uniform": "'he_uniform'",
+        "xavier_normal": "'glorot_normal'",
+        "xavier_uniform": "'glorot_uniform'",
+    },
+    "scoring": {
+        "acc": "'accuracy'",
+        "auc": "'roc_auc'",
+        "mae": "'neg_mean_absolute_error'",
+        "mse": "'neg_mean_squared_error'",
+        "rmse": "'neg_root_mean_squared_error'",
+    },
+}
+
+
 def check_parameters(estimator: Any) -> None:
     """Check every parameter of an estimator, unless scikit-learn is configured not to.
 
@@ -194,7 +250,26 @@ def check_parameter(owner: Any, name: str, allowed: list[Allowed]) -> None:
     texts = f"{', '.join(others)} or {last}" if others else last
     raise InvalidParameterError(
         f"The {name!r} parameter of {type(owner).__name__} must be {texts}. Got {value!r} instead."
+        + _hint(name, value, allowed)
     )
+
+
+def _hint(name: str, value: Any, allowed: list[Allowed]) -> str:
+    """What a value that is not allowed may have been meant to be, as a question; else nothing."""
+    meant = None
+    if isinstance(value, list | tuple):
+        value = next(
+            (one for one in value if not any(kind.contains(one) for kind in allowed)), None
+        )
+    if isinstance(value, str):
+        options = [option for kind in allowed for option in kind.options()]
+        close = [repr(option) for option in get_close_matches(value.lower(), options, n=1)]
+        meant = _OTHER_NAMES.get(name, {}).get(value.lower(), *close)
+    elif name == "learning_rate" and isinstance(value, Real):
+        meant = f"learning_rate_init={value!r}"
+    elif name == "learning_rate" and isinstance(value, type):
+        meant = f"{value.__name__}()"
+    return f" Did you mean {meant}?" if meant else ""
 
 
 def hidden_units(hidden_layer_sizes: Any) -> list[int]:
@@ -260,4 +335,36 @@ def check_solver(estimator: Any) -> None:
             raise ValueError(
                 f"solver='lbfgs' does not support {name}={getattr(estimator, name)!r}, which "
                 f"{reason}. Use solver='adam' or 'sgd'."
+            )
+
+
+def warn_of_idle(estimator: Any, validates: bool, stacklevel: int) -> None:
+    """UserWarning for each parameter that is set, but does nothing beside the others.
+
+    Not for those of scikit-learn's MLP, which are silent there too.
+
+    Parameters
+    ----------
+    estimator : estimator
+    validates : bool
+        Whether there are validation data, or need not be.
+    stacklevel : int
+        Of the caller of fit, from here.
+    """
+    loss = getattr(estimator, "loss", None)
+    reasons = {
+        "scoring": (
+            "without validation data: set early_stopping=True, or give fit X_val and y_val",
+            estimator.scoring is not None and not validates,
+        ),
+        "quantile": (
+            "without loss='quantile'",
+            loss != "quantile" and getattr(estimator, "quantile", None) is not None,
+        ),
+        "delta": ("without loss='huber'", loss != "huber" and getattr(estimator, "delta", 1) != 1),
+    }
+    for name, (reason, is_idle) in reasons.items():
+        if is_idle:
+            warnings.warn(
+                f"{name}={getattr(estimator, name)!r} does nothing {reason}.", stacklevel=stacklevel
             )

@@ -1,14 +1,16 @@
 """MLPRegressor."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils.metaestimators import available_if
 
 from cymlp._base import BaseMLP, is_stochastic
+from cymlp._callbacks import only_if, with_callbacks
 from cymlp._data import are_ready_numbers, cast_to
 from cymlp._initializers import Initializer
 
@@ -361,7 +363,52 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             self.scoring is None and self.loss in ("absolute_error", "huber", "quantile")
         )
 
-    @available_if(is_stochastic)
+    @with_callbacks
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the network to X and y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data. float32 and float64 are used as they are, and in place; all else
+            becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target values.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative and not all 0.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Samples on which ``history_`` has loss and score. With early_stopping they take the
+            place of the samples that would be held out.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their target values.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : MLPRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not valid, or if training diverged. The estimator
+            then stays as it was before.
+        """
+        task = self._begin_fit(X, y, sample_weight, X_val)
+        self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
+        return self._end_fit(task)
+
+    @only_if(is_stochastic)
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

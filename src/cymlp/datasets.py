@@ -9,6 +9,8 @@ speed.
 >>> X_train = mnist.X_train.astype("float32") / 255  # doctest: +SKIP
 """
 
+from __future__ import annotations
+
 import contextlib
 import gzip
 import math
@@ -176,9 +178,9 @@ def load_image_folder(
     """Read images from a folder that has one folder of image files for each class.
 
     The files may be PNG, JPEG, BMP, GIF, TIFF, WebP or PPM (with PGM and PBM), whatever their
-    names; of an animation or of several pages, the first image is read. This needs Pillow:
-    ``pip install "cymlp[images]"``. All images must be of one size. Files and folders whose names
-    begin with a dot are skipped, as are files beside the classes' folders.
+    names; of an animation or of several pages, the first image is read. The extra
+    ``images`` brings Pillow, which reads them. All images must be of one size. Files and folders
+    whose names begin with a dot are skipped, as are files beside the classes' folders.
 
     Parameters
     ----------
@@ -221,7 +223,7 @@ def load_image_folder(
         import PIL.Image  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            'load_image_folder needs Pillow. Install it with: pip install "cymlp[images]"'
+            'load_image_folder needs Pillow. Install it with: pip install "pillow>=10"'
         ) from error
 
     folders = [entry for entry in _visible(Path(path)) if entry.is_dir()]
@@ -243,7 +245,7 @@ def load_image_folder(
                 f"(width x height) and {_shown(files[0])} has {first[0]} x {first[1]}."
             )
 
-    def pixels_of(image: "PIL.Image.Image") -> NDArray[np.uint8]:
+    def pixels_of(image: PIL.Image.Image) -> NDArray[np.uint8]:
         image.info.pop("transparency", None)  # else Pillow warns that it drops a palette's
         return np.asarray(image.convert(mode))
 
@@ -277,7 +279,7 @@ def _as_labels(names: list[str], path: str | os.PathLike[str]) -> NDArray[Any]:
     return labels
 
 
-def _of_image(path: Path, get: "Callable[[PIL.Image.Image], Any]") -> Any:
+def _of_image(path: Path, get: Callable[[PIL.Image.Image], Any]) -> Any:
     """What ``get`` makes of an image file, of which Pillow has read no more than the header."""
     import PIL.Image
 
@@ -320,7 +322,7 @@ def _pillows_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def fetch_mnist(name: str = "mnist", *, data_home: str | os.PathLike[str] | None = None) -> "Bunch":
+def fetch_mnist(name: str = "mnist", *, data_home: str | os.PathLike[str] | None = None) -> Bunch:
     """Load MNIST or Fashion-MNIST, from files or else from OpenML.
 
     The four IDX files, ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,

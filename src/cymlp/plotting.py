@@ -3,7 +3,7 @@
 A display is made by ``from_estimator`` or ``from_predictions``, which draw it at once, or of its
 data alone, and then by its method ``plot``, as often as wanted. What was drawn is in its
 attributes: ``figure_``, ``axes_``, and the artists. The displays need matplotlib, which
-``pip install "cymlp[plot]"`` brings; importing this module does not.
+the extra ``plot`` brings; importing this module does not.
 
 ``ax`` is None for a new figure; or one Axes, whose place the display takes, divided where it needs
 several; or an array of Axes, at least as many as it needs, of which the first ones are drawn
@@ -1219,7 +1219,7 @@ def _make_axes(
         import matplotlib.pyplot as plt
         from matplotlib.axes import Axes
     except ImportError as error:
-        raise ImportError('Displays need matplotlib: pip install "cymlp[plot]"') from error
+        raise ImportError('Displays need matplotlib: pip install "matplotlib>=3.8"') from error
 
     n_rows, n_cols = (1 + max(index) for index in zip(*grid, strict=True))
     ratios = [widths[col % len(widths)] for col in range(n_cols)]
