@@ -26,6 +26,10 @@ def messages_of(function, *args, **kwargs):
     return [str(warning.message) for warning in caught]
 
 
+def linear(step, total):
+    return 1 - step / total
+
+
 class TestScheduleCutShort:
     """A schedule spans max_iter; a fit that stops long before has had little of it."""
 
@@ -71,7 +75,7 @@ class TestScheduleCutShort:
         [
             "constant",
             "adaptive",
-            lambda step, total: 1 - step / total,  # who knows what is meant
+            pytest.param(linear, id="a function, whose author knows how it ends"),
             schedules.ExponentialDecay(0.5, decay_steps=10),
             schedules.StepDecay(20),
             schedules.StepDecay(1.0),
@@ -81,7 +85,7 @@ class TestScheduleCutShort:
             schedules.CosineDecay(first_decay_steps=30),
             schedules.CosineDecay(alpha=0.5),
         ],
-        ids=repr,
+        ids=str,
     )
     def test_those_that_lose_little(self, schedule):
         assert self.fit(schedule, solver="sgd") == []
