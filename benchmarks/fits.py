@@ -1,4 +1,4 @@
-"""Fits of cymlp's or scikit-learn's MLPClassifier, told apart by the name of their module."""
+"""Fits of cymlp's or scikit-learn's estimators, told apart by the name of their module."""
 
 import warnings
 from contextlib import nullcontext
@@ -15,11 +15,15 @@ warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")
 MODULES = {"scikit-learn": "sklearn.neural_network", "cymlp": "cymlp"}
 
 
+def estimator(module: str, kind: str = "MLPClassifier", **params: Any) -> Any:
+    """The module's estimator, to be fitted for exactly ``max_iter`` epochs."""
+    endless = {"tol": 0, "n_iter_no_change": np.inf, "random_state": SEED}
+    return getattr(import_module(module), kind)(**endless | params)
+
+
 def fitted(module: str, data: tuple[Any, Any], **params: Any) -> Any:
     """The module's MLPClassifier, fitted for exactly ``max_iter`` epochs."""
-    endless = {"tol": 0, "n_iter_no_change": np.inf, "random_state": SEED}
-    estimator = import_module(module).MLPClassifier(**endless | params)
-    return estimator.fit(*data)
+    return estimator(module, **params).fit(*data)
 
 
 class Fits:

@@ -11,7 +11,15 @@ import numpy as np
 
 from benchmarks.fits import MODULES, Fits
 from benchmarks.predictors import FEATURES, PREDICTORS
-from benchmarks.report import Options, Results, new_results, number, progress, table
+from benchmarks.report import (
+    Options,
+    Results,
+    kernels_table,
+    new_results,
+    number,
+    progress,
+    table,
+)
 from benchmarks.timing import interleaved
 from benchmarks.worker import Worker, workers
 
@@ -32,6 +40,7 @@ def measure(options: Options) -> Results:
     results = new_results(options, packages)
     results |= {"rows": options.rows(_ROWS), "predict": [], "fit": {}}
     with workers({predictor.name: predictor for predictor in predictors}) as started:
+        results["kernels"] = {name: worker.call("kernels") for name, worker in started.items()}
         for hidden in _HIDDEN:
             if options.takes(_network(hidden)):
                 progress(_network(hidden))
@@ -83,6 +92,8 @@ def tables(results: Results) -> str:
         many = f"{results['rows']:,} rows, ms"
         rows.append([case["network"], many, *_cells(case["many"], 1e3, names)])
     text = f"predict_proba:\n\n{table(['network', '', *names], rows)}\n" if rows else ""
+    if kernels := kernels_table(results):
+        text = f"{kernels}\n{text}"
     if not results["fit"]:
         return text
     names = list(results["fit"]["1"])

@@ -3,10 +3,11 @@
 Each library trains the same network from the same weights by the same rule, in a process of its
 own, and they take turns. After one round all must have come to the same loss. The time of
 scikit-learn and cymlp is that of ``fit``, validation of the data included; PyTorch and JAX have
-their tensors made before.
+their tensors made before. A sparse matrix and a grid search are for scikit-learn and cymlp alone.
 """
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from statistics import median
@@ -14,11 +15,28 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import Options, Results, circumstances, new_results, number, progress, table
+from benchmarks.report import (
+    Options,
+    Results,
+    circumstances,
+    kernels_table,
+    new_results,
+    number,
+    progress,
+    table,
+)
 from benchmarks.timing import Ratio, geometric_mean, interleaved, ratio
 from benchmarks.trainers import TRAINERS, Cymlp, ScikitLearn
 from benchmarks.worker import Worker, WorkerError, workers
-from benchmarks.workloads import SEED, WORKLOADS, Workload, is_present, load, log_loss
+from benchmarks.workloads import (
+    SEED,
+    WORKLOADS,
+    Weights,
+    Workload,
+    is_present,
+    load,
+    mean_loss,
+)
 from cymlp._initializers import initializer
 from cymlp._network import Network
 
@@ -27,6 +45,11 @@ OURS, THEIRS = Cymlp.name, ScikitLearn.name
 _LOSS_ROWS = 5_000
 _NOISE = 0.1  # how far losses may be apart: each library shuffles in its own way
 Case = dict[str, Any]
+_WORKLOADS = {workload.name: workload for workload in WORKLOADS}
+_BATCH_1 = (
+    "† Batch 1 updates the weights after every row: scikit-learn spends the time on calls there, "
+    "not on arithmetic, so means are given without it too.\n"
+)
 
 
 class GemmPeak:
@@ -60,24 +83,37 @@ def measure(options: Options) -> Results:
         if options.takes(workload.name)
     ]
     absent = sorted({workload.data for workload in wanted if not is_present(workload.data)})
-    results["notes"] = [f"the files of {data} are absent" for data in absent]
-    results["notes"] += [
-        f"{trainer.name} is absent" for trainer in TRAINERS if trainer not in trainers
-    ]
+    left_out = [w.name for w in wanted if not set(w.dtypes) & set(options.dtypes)]
+    missing = [trainer.name for trainer in TRAINERS if trainer not in trainers]
+    results["notes"] = [f"{name} is absent" for name in absent + missing]
+    results["notes"] += [f"left out, as it has another precision: {name}" for name in left_out]
     for dtype in options.dtypes:
         results[dtype] = []
         with (
             workers({trainer.name: trainer for trainer in trainers}) as racers,
             Worker(partial(GemmPeak, dtype)) as peak,
         ):
+            results["kernels"] = {name: racer.call("kernels") for name, racer in racers.items()}
             for workload in wanted:
-                if workload.data in absent:
+                if workload.data in absent or dtype not in workload.dtypes:
                     continue
                 progress(f"{dtype} {workload.name}")
-                case = _race(workload, dtype, racers, peak, options.rounds, results["errors"])
+                taking = {t.name: racers[t.name] for t in trainers if t.takes(workload)}
+                case = _race(workload, dtype, taking, peak, options.rounds, results["errors"])
                 if case is not None:
                     results[dtype].append(case)
     return results
+
+
+def initial_weights(workload: Workload, dtype: str) -> Weights:
+    """Those that scikit-learn and cymlp draw themselves, for the others to begin with."""
+    network = Network.initialized(
+        workload.units,
+        dtype,
+        initializer("glorot_uniform", (workload.activation,)),
+        np.random.RandomState(SEED),
+    )
+    return list(zip(network.coefs, network.intercepts, strict=True))
 
 
 def _race(
@@ -89,19 +125,13 @@ def _race(
     errors: list[str],
 ) -> Case | None:
     """All that was measured of a workload, or None where it is not valid."""
-    network = Network.initialized(
-        workload.units,
-        dtype,
-        initializer("glorot_uniform", (workload.activation,)),
-        np.random.RandomState(SEED),
-    )
-    weights = list(zip(network.coefs, network.intercepts, strict=True))
+    weights = initial_weights(workload, dtype)
     X, y = (array[:_LOSS_ROWS] for array in load(workload, dtype))
     losses = {}
     for name, worker in racers.items():
         try:
             worker.call("load", workload, dtype, weights)
-            losses[name] = log_loss(workload, worker.call("after_one_round"), X, y)
+            losses[name] = mean_loss(workload, worker.call("after_one_round"), X, y)
             worker.call("seconds")
         except WorkerError as error:
             message = str(error).splitlines()[0]
@@ -118,7 +148,7 @@ def _race(
         "workload": workload.name,
         "rows": workload.rows,
         "gemm_flops": workload.gemm_flops,
-        "initial_loss": log_loss(workload, weights, X, y),
+        "initial_loss": mean_loss(workload, weights, X, y),
         "losses": losses,
         "peak_flops": measured.pop("peak"),
         "seconds": measured,
@@ -141,14 +171,51 @@ def _over(case: Case, other: str, name: str = OURS) -> Ratio | None:
     return ratio(seconds[other], seconds[name]) if {other, name} <= seconds.keys() else None
 
 
-def _share_of_peak(case: Case) -> float:
-    """cymlp's flops in matrix products over those of a large one."""
+def _arithmetic(case: Case) -> list[str]:
+    """GFLOP in matrix products, and cymlp's speed in them over that in a large one."""
+    flops = case["gemm_flops"]
+    if flops is None:
+        return ["-", "-"]
     rounds = zip(case["seconds"][OURS], case["peak_flops"], strict=True)
-    return median(case["gemm_flops"] / seconds / peak for seconds, peak in rounds)
+    share = median(flops / seconds / peak for seconds, peak in rounds)
+    return [f"{1e-9 * flops:.2f}", f"{share:.0%}"]
+
+
+def _label(case: Case) -> str:
+    """The workload's name, with a mark for batch 1."""
+    return f"{case['workload']} †" if _is_batch_1(case) else case["workload"]
+
+
+def _is_batch_1(case: Case) -> bool:
+    return _WORKLOADS[case["workload"]].batch_size == 1
+
+
+def _is_images(case: Case) -> bool:
+    return _WORKLOADS[case["workload"]].is_images
+
+
+# What means are taken of.
+_SUBSETS: dict[str, Callable[[Case], bool]] = {
+    "all rows": lambda case: True,
+    "without batch 1 (†)": lambda case: not _is_batch_1(case),
+    "of those, images": lambda case: not _is_batch_1(case) and _is_images(case),
+    "of those, other data": lambda case: not _is_images(case),
+}
+
+
+def _mean(ratios: Iterable[Ratio | None], digits: int = 2) -> str:
+    """Geometric mean of those that there are."""
+    middles = [ratio.middle for ratio in ratios if ratio]
+    return f"{geometric_mean(middles):.{digits}f}x" if middles else "-"
+
+
+def _least(ratios: Iterable[Ratio | None]) -> str:
+    middles = [ratio.middle for ratio in ratios if ratio]
+    return f"{min(middles):.2f}x" if middles else "-"
 
 
 def _with_rows(case: Case) -> str:
-    return f"{case['workload']}, {case['rows']:,} rows"
+    return f"{_label(case)}, {case['rows']:,} rows"
 
 
 def _milliseconds(case: Case, name: str | None) -> str:
@@ -162,8 +229,9 @@ def _names(cases: list[Case]) -> list[str]:
 
 
 def tables(results: Results) -> str:
-    """For each dtype: times, speed beside scikit-learn's, and beside the fastest other peer's."""
-    return "\n".join(_tables(dtype, results[dtype]) for dtype in DTYPES if results.get(dtype))
+    """What computed; for each dtype times, speed beside scikit-learn's and the fastest peer's."""
+    parts = [_tables(dtype, results[dtype]) for dtype in DTYPES if results.get(dtype)]
+    return "\n".join(filter(None, [kernels_table(results), *parts, _BATCH_1]))
 
 
 def _tables(dtype: str, cases: list[Case]) -> str:
@@ -171,30 +239,24 @@ def _tables(dtype: str, cases: list[Case]) -> str:
     times = [[_with_rows(case), *(_milliseconds(case, name) for name in names)] for case in cases]
     peers = [name for name in names if name != THEIRS]
     speeds = [
-        [case["workload"], *(str(_over(case, THEIRS, name) or "-") for name in peers)]
-        for case in cases
+        [_label(case), *(str(_over(case, THEIRS, name) or "-") for name in peers)] for case in cases
     ]
-    for word, of in (("geometric mean", geometric_mean), ("least", min)):
-        cells = []
-        for name in peers:
-            ratios = [found.middle for case in cases if (found := _over(case, THEIRS, name))]
-            cells.append(f"{of(ratios):.2f}x" if ratios else "-")
-        speeds.append([word, *cells])
     rivals = [
-        [
-            case["workload"],
-            rival or "-",
-            str(_over(case, rival)) if rival else "-",
-            f"{1e-9 * case['gemm_flops']:.2f}",
-            f"{_share_of_peak(case):.0%}",
-        ]
+        [_label(case), _rival(case) or "-", str(_over_rival(case) or "-"), *_arithmetic(case)]
         for case in cases
-        for rival in [_rival(case)]
     ]
-    over_rivals = [over.middle for case in cases if (over := _over_rival(case))]
-    if over_rivals:
-        rivals.append(["geometric mean", "", f"{geometric_mean(over_rivals):.2f}x", "", ""])
-        rivals.append(["least", "", f"{min(over_rivals):.2f}x", "", ""])
+    for subset, belongs in _SUBSETS.items():
+        chosen = [case for case in cases if belongs(case)]
+        if chosen:
+            name = f"geometric mean, {subset}"
+            speeds.append(
+                [name, *(_mean(_over(case, THEIRS, peer) for case in chosen) for peer in peers)]
+            )
+            rivals.append([name, "", _mean(map(_over_rival, chosen)), "", ""])
+    speeds.append(
+        ["least", *(_least(_over(case, THEIRS, peer) for case in cases) for peer in peers)]
+    )
+    rivals.append(["least", "", _least(map(_over_rival, cases)), "", ""])
     peak = median(flops for case in cases for flops in case["peak_flops"])
     return (
         f"{dtype}, milliseconds of an epoch:\n\n{table(['workload', *names], times)}\n"
@@ -215,7 +277,13 @@ def _over_rival(case: Case) -> Ratio | None:
 
 
 def summary(results: Results) -> str:
-    """The README's table: float32, beside scikit-learn and the fastest other peer."""
+    """The README's table: beside scikit-learn and the fastest other peer; the means.
+
+    The rows are of float32, but for what is trained in float64 alone.
+    """
+    cases = results["float32"] + [
+        case for case in results["float64"] if "float32" not in _WORKLOADS[case["workload"]].dtypes
+    ]
     rows = [
         [
             _with_rows(case),
@@ -225,7 +293,7 @@ def summary(results: Results) -> str:
             str(_over(case, THEIRS)),
             str(_over_rival(case) or "-"),
         ]
-        for case in results["float32"]
+        for case in cases
         for rival in [_rival(case)]
     ]
     head = [
@@ -233,23 +301,23 @@ def summary(results: Results) -> str:
     ]  # fmt: skip
     return (
         "Milliseconds of an epoch of training, float32, the same network to the same loss:\n\n"
-        f"{table(head, rows)}\n{_means(results)}\n\n{circumstances(results)}"
+        f"{table(head, rows)}\n{_BATCH_1}\n{_means(results)}\n{circumstances(results)}"
     )
 
 
 def _means(results: Results) -> str:
-    """A sentence with the geometric means of all dtypes."""
-    parts = []
-    for dtype in DTYPES:
-        cases = results.get(dtype, [])
-        speeds = [over.middle for case in cases if (over := _over(case, THEIRS))]
-        others = [over.middle for case in cases if (over := _over_rival(case))]
-        if speeds:
-            text = f"{dtype} {geometric_mean(speeds):.1f}x over {THEIRS}"
-            if others:
-                text += f", {geometric_mean(others):.1f}x over the fastest other peer"
-            parts.append(text)
-    return f"Geometric means: {'; '.join(parts)}."
+    """The geometric means of every precision."""
+    rows = []
+    for subset, belongs in _SUBSETS.items():
+        row = [subset]
+        for dtype in DTYPES:
+            chosen = [case for case in results[dtype] if belongs(case)]
+            row.append(_mean((_over(case, THEIRS) for case in chosen), 1))
+            row.append(_mean(map(_over_rival, chosen), 1))
+        if set(row[1:]) != {"-"}:
+            rows.append(row)
+    head = [f"{dtype}, over {other}" for dtype in DTYPES for other in (THEIRS, "fastest other")]
+    return table(["geometric means", *head], rows)
 
 
 def figures(results: Results) -> dict[str, Any]:
@@ -267,7 +335,7 @@ def figures(results: Results) -> dict[str, Any]:
             if name != THEIRS
         }
         drawn[dtype] = bars(
-            [case["workload"] for case in cases],
+            [_label(case) for case in cases],
             {f"An epoch of training, {dtype}: times as fast as scikit-learn": values},
             log_from=1.0,
         )

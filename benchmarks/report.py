@@ -15,7 +15,8 @@ from typing import Any
 
 import joblib
 
-from cymlp import _engine
+from benchmarks.blas import loaded_blas
+from cymlp import __version__, _engine
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -49,14 +50,16 @@ def progress(text: str) -> None:
 def new_results(options: Options, packages: Iterable[str]) -> Results:
     """Results to fill: the circumstances, with the versions of these packages; and errors."""
     distributions = packages_distributions()
-    names = sorted({distributions[package][0] for package in packages})
+    names = {distributions[package][0] for package in packages if package != "cymlp"}
+    versions = {name: version(name) for name in names} | {"cymlp": __version__}
     return {
         "circumstances": {
             "cpu": _cpu_name(),
             "cores": joblib.cpu_count(),
             "engine": _engine.BUILD,
             "python": platform.python_version(),
-            "packages": {name: version(name) for name in names},
+            "blas": loaded_blas(),
+            "packages": dict(sorted(versions.items())),
             "date": str(datetime.date.today()),
             "rounds": options.rounds,
             "rows_limit": options.rows_limit,
@@ -78,15 +81,15 @@ def _cpu_name() -> str:
 
 
 def circumstances(results: Results) -> str:
-    """Machine, versions and date, in one line."""
+    """Machine, BLAS, versions and date, in one line."""
     facts = results["circumstances"]
     versions = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
     rounds = f"medians of {facts['rounds']} rounds" if facts["rounds"] > 1 else "one round"
     limit = f", at most {facts['rows_limit']} rows" if facts["rows_limit"] else ""
+    blas = f"{facts['blas']}; " if facts.get("blas") else ""
     return (
         f"{facts['cpu']}, {facts['cores']} cores, engine built for {facts['engine']}; "
-        f"Python {facts['python']}, {versions}; {facts['date']}; "
-        f"{rounds}{limit}."
+        f"{blas}Python {facts['python']}, {versions}; {facts['date']}; {rounds}{limit}."
     )
 
 
@@ -101,6 +104,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def kernels_table(results: Results) -> str:
+    """What each contender's products were computed by; results of an older form do not tell."""
+    rows = results.get("kernels", {}).items()
+    return table(["contender", "what computes its products"], rows) if rows else ""
 
 
 def page(results: Results, tables: str) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # BLAS's and OpenMP's idle threads spin for a while after their last work.
-_PAUSE = 0.3
+_PAUSE = 0.4
 
 
 def call_seconds(

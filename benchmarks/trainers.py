@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contenders import Contender, torch_linear
-from benchmarks.fits import MODULES, fitted
+from benchmarks.fits import MODULES, estimator
 from benchmarks.workloads import ADAM, ALPHA, SEED, Weights, Workload, load
 
 
 class Trainer(Contender):
     """A library that trains a workload's network."""
+
+    @classmethod
+    def takes(cls, workload: Workload) -> bool:
+        """Whether its users would train this with it."""
+        return not (workload.is_sparse or workload.grid)
 
     def load(self, workload: Workload, dtype: str, weights: Weights) -> None:
         """Prepare a workload, and forget the one before."""
@@ -40,10 +45,20 @@ class Trainer(Contender):
         return self.weights()
 
     def seconds(self) -> float:
-        """Seconds of an epoch."""
+        """Seconds of an epoch, or of a whole search."""
         start = time.perf_counter()
         self.train(self.workload.epochs)
-        return (time.perf_counter() - start) / self.workload.epochs
+        elapsed = time.perf_counter() - start
+        return elapsed if self.workload.grid else elapsed / self.workload.epochs
+
+
+def _search(mlp: Any, grid: dict[str, Any]) -> Any:
+    """A grid search over pipelines of a scaler and a network, one fit after the other."""
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return GridSearchCV(Pipeline([("scaler", StandardScaler()), ("mlp", mlp)]), grid, cv=3)
 
 
 class ScikitLearn(Trainer):
@@ -52,14 +67,18 @@ class ScikitLearn(Trainer):
     name = "scikit-learn"
     packages = ("sklearn",)
 
+    @classmethod
+    def takes(cls, workload: Workload) -> bool:
+        return True
+
     def prepare(self, X: Any, y: Any, weights: Weights) -> None:
         self._data = X, y
 
     def train(self, epochs: int) -> None:
         workload = self.workload
-        self._estimator = fitted(
+        mlp = estimator(
             MODULES[self.name],
-            self._data,
+            "MLPRegressor" if workload.output == "identity" else "MLPClassifier",
             hidden_layer_sizes=workload.hidden,
             activation=workload.activation,
             solver=workload.solver,
@@ -70,9 +89,13 @@ class ScikitLearn(Trainer):
             momentum=0,
             **ADAM,
         )
+        if workload.grid:
+            self.fitted = _search(mlp, workload.grid).fit(*self._data).best_estimator_["mlp"]
+        else:
+            self.fitted = mlp.fit(*self._data)
 
     def weights(self) -> Weights:
-        return list(zip(self._estimator.coefs_, self._estimator.intercepts_, strict=True))
+        return list(zip(self.fitted.coefs_, self.fitted.intercepts_, strict=True))
 
 
 class Cymlp(ScikitLearn):
@@ -93,8 +116,13 @@ class PyTorch(Trainer):
 
         torch.manual_seed(SEED)
         workload = self.workload
-        activation = torch.nn.Sigmoid if workload.activation == "logistic" else torch.nn.ReLU
-        self._X, self._y = torch.from_numpy(X), torch.from_numpy(y)
+        activation = {
+            "logistic": torch.nn.Sigmoid,
+            "relu": torch.nn.ReLU,
+            "tanh": torch.nn.Tanh,
+        }[workload.activation]
+        self._X = torch.from_numpy(X)
+        self._y = torch.from_numpy(y if workload.output == "softmax" else y.astype(X.dtype))
         self._linear = [torch_linear(W, b) for W, b in weights]
         layers = [layer for linear in self._linear for layer in (linear, activation())]
         self._network = torch.nn.Sequential(*layers[:-1])
@@ -112,9 +140,14 @@ class PyTorch(Trainer):
         self._batch_loss = self._loss
 
     def _loss(self, X: Any, y: Any) -> Any:
-        from torch.nn.functional import cross_entropy
+        from torch.nn import functional
 
-        return cross_entropy(self._network(X), y)
+        Z = self._network(X)
+        if self.workload.output == "softmax":
+            return functional.cross_entropy(Z, y)
+        if self.workload.output == "logistic":
+            return functional.binary_cross_entropy_with_logits(Z[:, 0], y)
+        return functional.mse_loss(Z[:, 0], y) / 2
 
     def train(self, epochs: int) -> None:
         import torch
@@ -165,17 +198,25 @@ class Jax(Trainer):
         self._epoch = jax.jit(lambda *state: self._whole_epoch(*state), donate_argnums=0)
 
     def _loss(self, params: Any, X: Any, y: Any) -> Any:
-        """Mean log loss of a mini-batch, with the penalty."""
+        """Mean loss of a mini-batch, with the penalty."""
         import jax
 
-        f = jax.nn.sigmoid if self.workload.activation == "logistic" else jax.nn.relu
+        f = {"logistic": jax.nn.sigmoid, "relu": jax.nn.relu, "tanh": jax.numpy.tanh}[
+            self.workload.activation
+        ]
         *hidden, (W, b) = params
         A = X
         for V, c in hidden:
             A = f(A @ V + c)
-        log_p = jax.nn.log_softmax(A @ W + b)
-        penalty = self.decay / 2 * sum((V**2).sum() for V, _ in params)
-        return penalty - jax.numpy.take_along_axis(log_p, y[:, None], axis=1).mean()
+        Z = A @ W + b
+        if self.workload.output == "softmax":
+            log_p = jax.nn.log_softmax(Z)
+            losses = -jax.numpy.take_along_axis(log_p, y[:, None], axis=1)
+        elif self.workload.output == "logistic":
+            losses = jax.nn.softplus(Z[:, 0]) - y * Z[:, 0]
+        else:
+            losses = (Z[:, 0] - y) ** 2 / 2
+        return losses.mean() + self.decay / 2 * sum((V**2).sum() for V, _ in params)
 
     def _updated(self, state: Any, gradient: Any) -> Any:
         """The state after an update by SGD or Adam."""
@@ -238,7 +279,12 @@ class Keras(Trainer):
         keras.config.set_floatx(X.dtype.name)
         keras.utils.set_random_seed(SEED)
         workload = self.workload
-        hidden = "sigmoid" if workload.activation == "logistic" else "relu"
+        hidden = "sigmoid" if workload.activation == "logistic" else workload.activation
+        losses = {
+            "softmax": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "logistic": keras.losses.BinaryCrossentropy(from_logits=True),
+            "identity": keras.losses.MeanSquaredError(),
+        }
         self._data = X, y
         self._model = keras.Sequential([keras.Input((X.shape[1],))])
         for layer, units in enumerate(workload.units[1:], start=1):
@@ -255,7 +301,8 @@ class Keras(Trainer):
             optimizer=keras.optimizers.Adam(rate, **ADAM)
             if workload.solver == "adam"
             else keras.optimizers.SGD(rate),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=losses[workload.output],
+            loss_weights=[0.5 if workload.output == "identity" else 1.0],
         )
 
     def train(self, epochs: int) -> None:

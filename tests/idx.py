@@ -1,4 +1,4 @@
-"""MNIST's files, for the tests and the benchmarks."""
+"""MNIST's files, for the tests."""
 
 import os
 from pathlib import Path

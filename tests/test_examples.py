@@ -9,8 +9,11 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("plot_*.py"))
+FOLDER = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = sorted(FOLDER.glob("plot_*.py"))
+QUICKSTART = FOLDER / "quickstart.py"
 
 # What must be as small, whatever the setting.
 BOUNDS = {
@@ -33,7 +36,7 @@ def alone(monkeypatch):
     """No arguments, and no windows: figures stay open."""
     monkeypatch.setattr("sys.argv", ["example"])
     monkeypatch.setattr(plt, "show", lambda: None)
-    monkeypatch.syspath_prepend(EXAMPLES[0].parent)
+    monkeypatch.syspath_prepend(FOLDER)
     backend = matplotlib.get_backend()
     plt.switch_backend("agg")
     with warnings.catch_warnings():
@@ -56,3 +59,14 @@ def test_example_draws_and_compares(example, alone, capsys):
     assert not any(re.search(r"\b(nan|inf|no)\b", result) for result in results.values())
     for what, bound in BOUNDS.get(example.stem, {}).items():
         assert float(results[what]) < bound
+
+
+@pytest.mark.skipif(not QUICKSTART.exists(), reason="the tests run without the source tree")
+def test_quickstart_tells_both_ratios(capsys):
+    """That of one thread each, and that of the threads which each library takes by default."""
+    with threadpool_limits(1, user_api="blas"):  # its times do not matter here
+        runpy.run_path(str(QUICKSTART), run_name="__main__")
+    printed = capsys.readouterr().out
+    for threads in ("one thread each", "default threads"):
+        assert re.search(rf"{threads} +\d+\.\d+ s +\d+\.\d+ s, \d+\.\d times as fast", printed)
+    assert "same predictions: True" in printed

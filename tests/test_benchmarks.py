@@ -1,0 +1,189 @@
+"""The benchmarks' harness, not their times; it is part of a checkout, not of the package."""
+
+import re
+import sys
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+race = pytest.importorskip("benchmarks.race", reason="the tests run without the source tree")
+report = import_module("benchmarks.report")
+trainers = import_module("benchmarks.trainers")
+worker = import_module("benchmarks.worker")
+workloads = import_module("benchmarks.workloads")
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+ROWS = 300
+MADE = [
+    workload
+    for workload in workloads.WORKLOADS
+    if workload.data not in ("mnist", "fashion-mnist") and workloads.is_present(workload.data)
+]
+WITH_DTYPE = [
+    pytest.param(workload, dtype, id=f"{workload.data} {dtype}")
+    for workload in MADE
+    for dtype in workload.dtypes
+]
+
+
+def shortened(workload):
+    return replace(workload, rows=ROWS, epochs=min(workload.epochs, 5))
+
+
+def of_data(data):
+    """The first workload of a data set."""
+    return next(w for w in MADE if w.data == data)
+
+
+@pytest.mark.parametrize(("workload", "dtype"), WITH_DTYPE)
+def test_data_of_workload(workload, dtype):
+    """As many rows and features as the table says, in the dtype, of all classes."""
+    X, y = workloads.load(shortened(workload), dtype)
+    n_inputs, *_, n_outputs = workload.units
+    assert X.shape == (ROWS, n_inputs)
+    assert y.shape == (ROWS,)
+    if workload.grid:
+        assert set(X.dtypes.astype(str)) == {"float64", "int64"}
+    else:
+        assert X.dtype == dtype
+        assert sparse.issparse(X) == (workload.is_sparse)
+    if workload.output == "identity":
+        assert y.dtype == dtype
+    else:
+        assert set(y) == set(range(max(2, n_outputs)))
+
+
+def test_text_is_as_sparse_as_text():
+    """Of 20,000 columns 0.3 % stored, a few of them in most rows and most in few."""
+    workload = of_data("sparse text")
+    X, _ = workloads.load(workload, "float32")
+    assert X.shape == (workload.rows, 20_000)
+    assert 0.002 < X.nnz / np.prod(X.shape) < 0.004
+    in_rows = np.sort(np.diff(X.tocsc().indptr))
+    assert in_rows[-1] > workload.rows / 2
+    assert np.median(in_rows) < workload.rows / 100
+
+
+@pytest.mark.parametrize(("workload", "dtype"), WITH_DTYPE)
+def test_scikit_learn_and_cymlp_come_to_one_loss(workload, dtype):
+    """The loss falls, and both get to the same one from the weights that the others are given."""
+    workload = shortened(workload)
+    X, y = workloads.load(workload, dtype)
+    weights = race.initial_weights(workload, dtype)
+    losses = []
+    for trainer in (trainers.ScikitLearn(), trainers.Cymlp()):
+        trainer.load(workload, dtype, weights)
+        losses.append(workloads.mean_loss(workload, trainer.after_one_round(), X, y))
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert losses[0] < workloads.mean_loss(workload, weights, X, y)
+
+
+def test_loss_is_the_estimators():
+    """A fit without updates to speak of tells the loss of its weights."""
+    for data in ("covertype-shaped", "HIGGS-shaped", "regression", "sparse text"):
+        workload = shortened(of_data(data))
+        X, y = workloads.load(workload, "float64")
+        trainer = trainers.Cymlp()
+        trainer.load(replace(workload, learning_rate=1e-30), "float64", [])
+        weights = trainer.after_one_round()
+        penalty = workloads.ALPHA / 2 * sum((W**2).sum() for W, _ in weights)
+        loss = workloads.mean_loss(workload, weights, X, y)
+        # scikit-learn counts the penalty once for each batch, over the batch's rows
+        n_batches = -(-ROWS // workload.batch_size)
+        mean_penalty = n_batches * penalty / ROWS
+        np.testing.assert_allclose(trainer.fitted.loss_, loss + mean_penalty, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"])
+def test_workers_do_without_openblas_settings(name, monkeypatch):
+    """Nor would a parent that has such a setting, imported after benchmarks, pass it on."""
+    monkeypatch.setenv(name, "1")
+    with worker.Worker(partial(import_module, "os")) as os_there:
+        assert os_there.call("getenv", name) is None
+
+
+def test_kernels_are_told_and_not_those_of_the_setting(monkeypatch):
+    """The setting names a CPU without AVX2; OpenBLAS calls its kernels Katmai."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
+    with worker.Worker(trainers.Cymlp) as there:
+        kernels = there.call("kernels")
+    assert re.match(r"its own, for [\w-]+; .*BLAS", kernels, re.I)
+    assert "Katmai" not in kernels
+
+
+def case(workload, speed, seconds=1.0):
+    """A made-up case in which cymlp is so many times as fast as scikit-learn."""
+    return {
+        "workload": workload.name,
+        "rows": workload.rows,
+        "gemm_flops": workload.gemm_flops,
+        "peak_flops": [1e11],
+        "losses": {},
+        "seconds": {"scikit-learn": [speed * seconds], "cymlp": [seconds]},
+    }
+
+
+@pytest.fixture
+def results():
+    """Images at 2x and 8x, batch 1 at 32x, a table at 4x; a search at 4x in float64 alone."""
+    images = [w for w in workloads.WORKLOADS if w.is_images]
+    (one,) = (w for w in images if w.batch_size == 1)
+    others = [w for w in images if w.batch_size > 1]
+    shared = [case(others[0], 2.0), case(one, 32.0), case(others[1], 8.0)]
+    shared.append(case(of_data("regression"), 4.0))
+    searches = [case(w, 4.0) for w in workloads.WORKLOADS if w.grid]
+    empty = report.new_results(report.Options(rounds=1, dtypes=race.DTYPES), [])
+    empty["kernels"] = {"scikit-learn": "some", "cymlp": "others"}
+    return empty | {"float32": shared, "float64": shared + searches}
+
+
+def cells(text, first):
+    """The cells of the rows whose first cell this is, without it."""
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [row[1:] for row in rows if row[0].startswith(first)]
+
+
+def test_means_with_and_without_batch_1(results):
+    """Of 2, 32, 8 and 4, in float64 and 4; 32 is batch 1."""
+    text = race.summary(results)
+    assert cells(text, "all rows") == [["6.7x", "-", "6.1x", "-"]]
+    assert cells(text, "without batch 1") == [["4.0x", "-", "4.0x", "-"]]
+    assert cells(text, "of those, images") == [["4.0x", "-", "4.0x", "-"]]
+    assert cells(text, "of those, other data") == [["4.0x", "-", "4.0x", "-"]]
+
+
+def test_batch_1_is_marked(results):
+    """In every table, and a note says what the mark means."""
+    for text in (race.summary(results), race.tables(results)):
+        marked = [line for line in text.splitlines() if line.startswith("| ") and "†" in line]
+        assert all("batch 1," in line or "without batch 1" in line for line in marked)
+        assert any("batch 1," in line for line in marked)
+        assert "\n† " in text
+
+
+def test_summary_has_every_workload_once(results):
+    """The search, of float64 alone, after those of float32."""
+    rows = cells(race.summary(results), ("mnist", "fashion", "digits", "regression", "pandas"))
+    assert len(rows) == len(results["float64"])
+
+
+def test_tables_tell_the_kernels(results):
+    assert cells(race.tables(results), "scikit-learn") == [["some"]]
+
+
+@pytest.mark.skipif(
+    not (report.RESULTS / "race.json").exists(), reason="the sdist has no saved results"
+)
+def test_saved_results_are_shown():
+    """Those of an older form too."""
+    results = report.read_results("race")
+    assert race.tables(results)
+    assert race.summary(results)
+    assert report.circumstances(results)
