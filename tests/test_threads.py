@@ -77,6 +77,22 @@ class TestBlas:
         with _threads.engine_threads(*LARGE):
             assert set(n_threads()) == {2}
 
+    def test_lbfgs_holds_it_in_any_build(self, monkeypatch, digits):
+        """As SciPy calls it: its threads, spinning, would take the engine's time."""
+        monkeypatch.setattr(_engine, "USES_BLAS", False)
+        found = []
+
+        class Seen(MLPRegressor):
+            def _validation_score(self, *arguments):
+                found.extend(n_threads())
+                return super()._validation_score(*arguments)
+
+        X, y = digits
+        for solver, expected in (("lbfgs", 1), ("adam", 2)):
+            found.clear()
+            Seen(solver=solver, max_iter=2).fit(X, y, X_val=X[:100], y_val=y[:100])
+            assert set(found) == {expected}
+
     def test_restored_after_an_exception(self):
         with pytest.raises(RuntimeError), _threads.engine_threads(*SMALL):
             raise RuntimeError

@@ -90,7 +90,11 @@ class LbfgsTraining:
         try:
             with (
                 engine_threads(
-                    estimator.n_jobs, n_samples, self._layout.n_weights, estimator.max_iter
+                    estimator.n_jobs,
+                    n_samples,
+                    self._layout.n_weights,
+                    estimator.max_iter,
+                    calls_blas=True,
                 ) as team,
                 Progress(estimator.verbose, estimator.max_iter) as progress,
             ):

@@ -25,7 +25,7 @@ _MOST_THREADS = 256
 
 
 class _Blas:
-    """SciPy's BLAS, where the engine calls it.
+    """SciPy's BLAS, where the engine, or SciPy's L-BFGS, calls it.
 
     The number of its threads is the process's, not a run's, and the engine has threads of its
     own. So BLAS is held at one thread as long as any team is at work that calls it.
@@ -106,11 +106,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def engine_threads(n_jobs: int | None, n_rows: int, n_weights: int, n_steps: float) -> Any:
+def engine_threads(
+    n_jobs: int | None, n_rows: int, n_weights: int, n_steps: float, *, calls_blas: bool = False
+) -> Any:
     """The team of threads for a run of the engine, to be used in a ``with`` statement.
 
-    Where the engine calls BLAS, that uses one thread meanwhile; what it used before is restored at
-    the end, however that comes.
+    Where BLAS is called, it uses one thread meanwhile; what it used before is restored at the end,
+    however that comes.
 
     Parameters
     ----------
@@ -122,12 +124,16 @@ def engine_threads(n_jobs: int | None, n_rows: int, n_weights: int, n_steps: flo
         Weights of the network; forwards and backwards a step takes 6 n_rows n_weights flops.
     n_steps : float
         Steps of the run.
+    calls_blas : bool, default=False
+        Whether BLAS is called between the steps, even if not by the engine: its threads, idle but
+        spinning, would be in the way of the next step.
 
     Returns
     -------
     team : Team
     """
-    limits_blas = _engine.USES_BLAS and not is_tiny(n_rows * n_weights * n_steps)
+    calls_blas = calls_blas or _engine.USES_BLAS
+    limits_blas = calls_blas and not is_tiny(n_rows * n_weights * n_steps)
     return _engine.Team(
         _n_threads(n_jobs, 6 * n_rows * n_weights, n_steps), _blas if limits_blas else None
     )
