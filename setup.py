@@ -13,8 +13,8 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 NO_COMPILER = (
     "\ncymlp is built from source with a C compiler, and none works here ({reason}).\n"
-    "Install one (gcc or clang; on Windows the Visual C++ build tools), or build a wheel where\n"
-    "there is one, with `python -m build`, and install that:\n"
+    "Install one (gcc or clang; on Windows the Visual C++ build tools), or run `python -m build`\n"
+    "on a machine that has one, and install the wheel:\n"
     "    pip install cymlp-*.whl\n"
 )
 

@@ -63,6 +63,6 @@ same = np.array_equal(*(pipeline.predict(X_test) for pipeline in fitted.values()
 print(f"    same predictions: {same}")
 print(f"    largest difference of a probability: {np.abs(np.subtract(*probabilities)).max():.1e}")
 print("""
-One thread each compares the code alone. By default scikit-learn's BLAS shares every product among
-all CPUs, which can cost more than it saves where products are as small as these, above all on a
-busy machine; cymlp takes as many threads as should pay for them.""")
+With one thread each, only the code is compared. By default scikit-learn's BLAS spreads products
+over all CPUs, which can cost more than it saves when they are this small, especially on a busy
+machine; cymlp uses only as many threads as should pay off.""")

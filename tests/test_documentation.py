@@ -19,7 +19,13 @@ PAGES = sorted(
     if page.relative_to(DOCS).parts[0] not in ("_build", "gallery", "generated")
 )
 WITH_EXAMPLES = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
-NEEDED = {"keras": ["keras"], "pytorch": ["torch"], "quickstart": ["matplotlib"], "data": ["PIL"]}
+NEEDED = {
+    "data": ["PIL"],
+    "keras": ["keras"],
+    "learning": ["pandas", "sklearn.callback"],
+    "pytorch": ["torch"],
+    "quickstart": ["matplotlib"],
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

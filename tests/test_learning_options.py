@@ -6,7 +6,6 @@ import warnings
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn.neural_network
 from numpy.testing import assert_allclose, assert_array_equal
@@ -1078,6 +1077,7 @@ class TestFromWeights:
             )
 
     def test_names_of_features_can_be_set(self):
+        pd = pytest.importorskip("pandas")
         data = pd.DataFrame(X, columns=list("abcde"))
         fitted = regressor().fit(data, several)
         moved = MLPRegressor.from_weights(fitted.coefs_, fitted.intercepts_)

@@ -45,12 +45,12 @@ def with_value(X, attribute, position, value):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda X: with_value(csc_matrix(X), "indices", 10, 2**30), "indices must be <"),
-        (lambda X: with_value(csc_matrix(X), "indices", 10, -3000), "indices must be >= 0"),
-        (lambda X: with_value(csc_matrix(X), "indptr", 5, 10**6), "indptr"),
-        (lambda X: with_value(many(X), "indices", 10, 5000), "indices must be <"),
+        (lambda X: with_value(csc_matrix(X), "indices", 10, 2**30), "must be <"),
+        (lambda X: with_value(csc_matrix(X), "indices", 10, -3000), "must be >= 0"),
+        (lambda X: with_value(csc_matrix(X), "indptr", 5, 10**6), "indptr|index pointer"),
+        (lambda X: with_value(many(X), "indices", 10, 5000), "must be <"),
         (lambda X: with_value(many(X), "indptr", -1, 10**8), "[iI]ndex pointer|index and data"),
-        (lambda X: with_value(many(X), "indptr", 100, -5), "indptr"),
+        (lambda X: with_value(many(X), "indptr", 100, -5), "indptr|index pointer"),
         (lambda X: with_value(coo_matrix(X), "row", 3, 2**30), "index"),
         (lambda X: with_value(coo_matrix(X), "col", 3, -7), "index"),
         (lambda X: with_value(bsr_array(X, blocksize=(2, 2)), "indices", 3, 2**30), "ind"),
@@ -95,8 +95,7 @@ def test_the_given_matrix_is_left_as_it_was(dense, model):
 def test_random_damage(dense, model, seed):
     """Whatever is broken is an error, or harmless: then the numbers are the dense matrix's."""
     rng = np.random.default_rng(seed)
-    for _ in range(10):
-        check_damaged(dense, model, rng)
+    assert any([check_damaged(dense, model, rng) for _ in range(10)])
 
 
 def check_damaged(dense, model, rng):
@@ -121,9 +120,11 @@ def damaged(X, rng):
     kind = rng.choice(["csr", "csc", "coo", "bsr", "many"])
     X = many(X, 150) if kind == "many" else X.asformat(kind).copy()
     names = ("row", "col") if kind == "coo" else ("indices", "indptr")
-    array = getattr(X, rng.choice(names))
+    name = rng.choice(names)
+    array = getattr(X, name)
     if rng.random() < 0.2:
         array = array.astype(np.int64)
+        setattr(X, name, array)
     for position in rng.integers(len(array), size=rng.integers(1, 4)):
         array[position] = rng.choice([*HUGE, 0, 1, array[position] + 1, array[position] - 1])
     return X

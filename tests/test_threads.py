@@ -248,6 +248,8 @@ class TestTeam:
         """Then the calling one does all of the work, with the same bits."""
         with no_more_threads():
             alone = fitted(*digits, n_jobs=2)
+            with _threads.engine_threads(2, 1, 1, 1) as team:
+                assert team.n_serving == 0
         together = fitted(*digits, n_jobs=2)
         assert_array_equal(alone.coefs_[0], together.coefs_[0])
 
@@ -266,9 +268,13 @@ class TestTeam:
             out[...] = np.nan
             child = os.fork()
             if child == 0:
-                _engine.predict(*arguments)
-                forgotten = not _engine.AT_WORK and team.n_serving == 0
-                os._exit(not (np.allclose(out, 0.1) and forgotten))
+                status = 1
+                try:
+                    _engine.predict(*arguments)
+                    forgotten = not _engine.AT_WORK and team.n_serving == 0
+                    status = int(not (np.allclose(out, 0.1) and forgotten))
+                finally:
+                    os._exit(status)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
