@@ -47,8 +47,8 @@ _NOISE = 0.1  # how far losses may be apart: each library shuffles in its own wa
 Case = dict[str, Any]
 _WORKLOADS = {workload.name: workload for workload in WORKLOADS}
 _BATCH_1 = (
-    "† Batch 1 updates the weights after every row: scikit-learn spends the time on calls there, "
-    "not on arithmetic, so means are given without it too.\n"
+    "† With batch 1 scikit-learn spends its time on function calls rather than arithmetic, so "
+    "means are also given without this row.\n"
 )
 
 
@@ -259,7 +259,8 @@ def _tables(dtype: str, cases: list[Case]) -> str:
     rivals.append(["least", "", _least(map(_over_rival, cases)), "", ""])
     peak = median(flops for case in cases for flops in case["peak_flops"])
     return (
-        f"{dtype}, milliseconds of an epoch:\n\n{table(['workload', *names], times)}\n"
+        f"{dtype}, milliseconds of an epoch (of a whole search where a row says so):\n\n"
+        f"{table(['workload', *names], times)}\n"
         f"{dtype}, times as fast as scikit-learn (least to most of the rounds):\n\n"
         f"{table(['workload', *peers], speeds)}\n"
         f"{dtype}, cymlp beside the fastest of the others, and beside the machine's peak in matrix "
@@ -300,7 +301,8 @@ def summary(results: Results) -> str:
         "workload", THEIRS, "fastest other peer", OURS, f"over {THEIRS}", "over the other",
     ]  # fmt: skip
     return (
-        "Milliseconds of an epoch of training, float32, the same network to the same loss:\n\n"
+        "Milliseconds of an epoch of training in float32 (where a row says so, of a whole grid "
+        "search in float64), the same network to the same loss:\n\n"
         f"{table(head, rows)}\n{_BATCH_1}\n{_means(results)}\n{circumstances(results)}"
     )
 

@@ -181,7 +181,7 @@ class TestFunctions:
     """Plain functions (estimator, epoch)."""
 
     @pytest.mark.parametrize("early_stopping", [False, True])
-        def test_they_are_called_after_each_epoch(self, estimator, early_stopping, data):
+    def test_they_are_called_after_each_epoch(self, estimator, early_stopping, data):
         X, y = data
         seen = []
 
@@ -201,11 +201,11 @@ class TestFunctions:
             assert_array_equal(a, b)
 
     @pytest.mark.parametrize("stop", [True, np.True_, 1])
-        def test_true_stops_the_fit(self, estimator, stop, data):
+    def test_true_stops_the_fit(self, estimator, stop, data):
         estimator.set_callbacks(lambda _, epoch: epoch == 2 and stop).fit(*data)
         assert estimator.n_iter_ == 2
 
-        def test_an_exception_leaves_a_usable_model(self, estimator, data):
+    def test_an_exception_leaves_a_usable_model(self, estimator, data):
         def prune(estimator, epoch):
             if epoch == 2:
                 raise RuntimeError("pruned")

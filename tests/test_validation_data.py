@@ -290,6 +290,8 @@ class TestEarlyStopping:
         )
         estimator.set_params(early_stopping=False).fit(X, y)
         assert estimator.best_iteration_ is None
+        estimator.set_params(solver="lbfgs").fit(X, y)
+        assert not hasattr(estimator, "best_iteration_")
 
     def test_losses_of_what_is_not_the_mean_are_watched_themselves(self):
         """R^2 of a 5 % quantile falls while the quantile gets better."""

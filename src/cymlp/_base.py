@@ -379,6 +379,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         fitted = self.__dict__
         fitted.setdefault("t_", 0)
         fitted.setdefault("_records", [])
+        fitted.pop("best_iteration_", None)
         if self.solver == "lbfgs":
             return
         fitted.setdefault("loss_curve_", [])

@@ -83,7 +83,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     epsilon : float, default=1e-8
         Numerical stability of "adam", above 0.
     n_iter_no_change : int or inf, default=10
-        Epochs without progress that are borne, at least 1; the next one stops the fit.
+        Epochs without progress that are tolerated, at least 1; the next one stops the fit.
     max_fun : int, default=15000
         Most evaluations of the loss by "lbfgs", at least 1.
     class_weight : dict, list of dict or "balanced", default=None

@@ -1,4 +1,4 @@
-"""Images from files: MNIST and Fashion-MNIST, IDX files, folders of PNG or JPEG files.
+"""Images from files: MNIST and Fashion-MNIST, IDX files, folders of images.
 
 All functions return arrays as scikit-learn's loaders do: one row, or one image, for each sample,
 and one label. Pixels are uint8 as in the files; divide them by 255 before a fit, in float32 for
@@ -67,8 +67,8 @@ def load_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read an array from an IDX file, the format of MNIST's files, gzipped or not.
 
     The file is two zero bytes, the code of a dtype, the number of dimensions, the dimensions
-    as big-endian uint32, and the elements, big-endian, the last dimension fastest. That it is
-    gzipped is told by its first bytes, not by its name.
+    as big-endian uint32, and the elements, big-endian, the last dimension fastest. Whether it
+    is gzipped is decided by its first bytes, not by its name.
 
     Parameters
     ----------

@@ -803,7 +803,7 @@ class ProbabilityDisplay:
         cmap: str | Colormap = "gray_r",
         ax: Axes | ArrayLike | None = None,
     ) -> Self:
-        """Draw the probabilities that a fitted classifier tells for samples.
+        """Draw the probabilities that a fitted classifier predicts for samples.
 
         Parameters
         ----------
@@ -847,7 +847,7 @@ class ProbabilityDisplay:
         cmap: str | Colormap = "gray_r",
         ax: Axes | ArrayLike | None = None,
     ) -> Self:
-        """Draw the probabilities that were told for samples.
+        """Draw predicted probabilities of samples.
 
         Parameters
         ----------
