@@ -25,8 +25,8 @@ FLAGS = (
     if sys.platform == "win32"
     else ["-O3", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math"]
 )
-# Python's own flags have -g, which makes modules ten times as large; who asks for it has it.
-if sys.platform != "win32" and "-g" not in os.environ.get("CFLAGS", "").split():
+# Python's own flags have -g, which makes modules ten times as large; CFLAGS may ask for it.
+if sys.platform != "win32" and " -g" not in f" {os.environ.get('CFLAGS', '')}":
     FLAGS.append("-g0")
 
 # Cython's checks of memoryviews' indices, for hunting a bug; see CONTRIBUTING.md.

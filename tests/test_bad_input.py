@@ -126,6 +126,8 @@ MEANT = [
     (MLPClassifier, "solver", "rmsprop", None),
     (MLPClassifier, "learning_rate", 0.01, "learning_rate_init=0.01"),
     (MLPClassifier, "learning_rate", 1, "learning_rate_init=1"),
+    (MLPClassifier, "learning_rate", True, None),
+    (MLPClassifier, "learning_rate", int, None),
     (MLPClassifier, "learning_rate", "cosine", "cymlp.schedules.CosineDecay()"),
     (MLPClassifier, "learning_rate", "OneCycle", "cymlp.schedules.OneCycle()"),
     (MLPClassifier, "learning_rate", schedules.CosineDecay, "CosineDecay()"),
@@ -447,15 +449,18 @@ def test_unchecked_record_every(record_every):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-@pytest.mark.parametrize("dtype, size", [(np.float64, 1e-310), (np.float32, 1e-37)])
-def test_weights_too_small_to_train(solver, dtype, size):
-    """Nothing would be left of the gradients."""
+@pytest.mark.parametrize(
+    "dtype, size",
+    [(np.float64, 1e-310), (np.float32, 1e-37), (np.float64, 1e306), (np.float32, 1e36)],
+)
+def test_weights_beyond_what_trains(solver, dtype, size):
+    """Nothing would be left of the gradients, or of their mean."""
     weights = np.full(len(X), size)
     for estimator in (MLPClassifier(solver=solver), MLPRegressor(solver=solver)):
-        with pytest.raises(ValueError, match="sample_weight must have a weight of at least"):
+        with pytest.raises(ValueError, match="sample_weight must have a largest value of"):
             estimator.fit(X.astype(dtype), y > 0 if is_classifier(estimator) else y, weights)
     classifier = MLPClassifier(solver=solver, class_weight={False: size, True: size})
-    with pytest.raises(ValueError, match="sample_weight times class_weight must have a weight"):
+    with pytest.raises(ValueError, match="sample_weight times class_weight must have a"):
         classifier.fit(X.astype(dtype), y > y[0], np.ones(len(X)))
 
 

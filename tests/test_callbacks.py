@@ -205,12 +205,13 @@ class TestFunctions:
         estimator.set_callbacks(lambda _, epoch: epoch == 2 and stop).fit(*data)
         assert estimator.n_iter_ == 2
 
-    def test_an_exception_leaves_a_usable_model(self, estimator, data):
+    @pytest.mark.parametrize("exception", [RuntimeError, SystemExit])
+    def test_an_exception_leaves_a_usable_model(self, estimator, exception, data):
         def prune(estimator, epoch):
             if epoch == 2:
-                raise RuntimeError("pruned")
+                raise exception("pruned")
 
-        with pytest.raises(RuntimeError, match="pruned"):
+        with pytest.raises(exception, match="pruned"):
             estimator.set_callbacks(prune).fit(*data)
         assert estimator.n_iter_ == 2
         assert estimator.predict(data[0]).shape == data[1].shape

@@ -477,7 +477,7 @@ def test_bool_targets():
 def test_class_targets():
     """As their indicators, to the last bit."""
     case = Case()
-    classes = np.arange(23, dtype=np.int32) % case.T.shape[1]
+    classes = np.arange(23, dtype=np.intc) % case.T.shape[1]
     case.T = np.eye(case.T.shape[1])[classes]
     as_classes = _engine.Samples(case.X, classes, case.w, n_classes=case.T.shape[1])
     loss, gradient = case.loss_gradient(as_classes, 0.1)
@@ -545,7 +545,7 @@ class TestMisuse:
     @pytest.mark.parametrize("wrong", [-1, 3])
     def test_classes_are_checked(self, wrong):
         with pytest.raises(ValueError, match=rf"targets\[1\] is {wrong}, of 3 classes"):
-            _engine.Samples(np.ones((2, 4)), np.array([0, wrong], dtype=np.int32), n_classes=3)
+            _engine.Samples(np.ones((2, 4)), np.array([0, wrong], dtype=np.intc), n_classes=3)
 
     def test_indptr_is_checked(self):
         X = csr_array(np.ones((3, 4)))
@@ -556,7 +556,7 @@ class TestMisuse:
     def test_no_weight(self):
         case = Case()
         case.w[:] = 0
-        with pytest.raises(ValueError, match="weights of the samples vanish"):
+        with pytest.raises(ValueError, match="sample weights sum to 0"):
             case.loss_gradient(case.samples(), 0.1)
 
     def test_order_is_checked(self):

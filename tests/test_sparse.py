@@ -55,9 +55,15 @@ def with_value(X, attribute, position, value):
         (lambda X: with_value(coo_matrix(X), "col", 3, -7), "index"),
         (lambda X: with_value(bsr_array(X, blocksize=(2, 2)), "indices", 3, 2**30), "ind"),
         (lambda X: _lil_with_long_row(X), "lengths"),
+        (lambda X: _none_stored(csc_matrix(X), 0), "indptr|index pointer"),
+        (lambda X: _none_stored(bsr_array(X, blocksize=(2, 2)), 0), "indptr|index pointer"),
+        (lambda X: _none_stored(csr_matrix(X), -3000), "indptr|index pointer"),
+        (lambda X: _none_stored(many(X), 0), "indptr|index pointer"),
+        (lambda X: _with_shape(bsr_array(X, blocksize=(2, 2))), "blocks|[iI]ndex"),
     ],
     ids=["csc beyond", "csc negative", "csc falling", "csr in slices", "csr too long",
-         "csr falling", "coo beyond", "coo negative", "bsr", "lil"],
+         "csr falling", "coo beyond", "coo negative", "bsr", "lil", "csc, none", "bsr, none",
+         "csr, fewer than none", "csr, none", "bsr of another shape"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "fit", "partial_fit"])
 def test_broken(dense, model, make, message, method):
@@ -75,9 +81,23 @@ def _lil_with_long_row(X):
     return X
 
 
-def test_broken_targets(dense):
+def _none_stored(X, last):
+    """X whose index pointer falls to ``last``, so that SciPy takes it for empty."""
+    X.indptr[5], X.indptr[-1] = 10**9, last
+    return X
+
+
+def _with_shape(X):
+    X._shape = (N_ROWS, N_FEATURES - 1)
+    return X
+
+
+@pytest.mark.parametrize("none_stored", [False, True])
+def test_broken_targets(dense, none_stored):
     Y = csr_matrix(np.arange(2 * N_ROWS).reshape(N_ROWS, 2) % 3 > 0)
     Y.indices[5] = 2**30
+    if none_stored:
+        _none_stored(Y, 0)
     with pytest.raises(ValueError, match="Input y is a broken sparse csr matrix"):
         MLPClassifier((8,), max_iter=1).fit(dense, Y)
 
@@ -126,7 +146,8 @@ def damaged(X, rng):
     if rng.random() < 0.2:
         array = array.astype(np.int64)
         setattr(X, name, array)
-    for position in rng.integers(len(array), size=rng.integers(1, 4)):
+    positions = [*rng.integers(len(array), size=rng.integers(1, 4)), len(array) - 1]
+    for position in positions[rng.integers(2) :]:
         array[position] = rng.choice([*HUGE, 0, 1, array[position] + 1, array[position] - 1])
     return X
 
@@ -150,7 +171,7 @@ def test_indices_that_change_during_a_fit(dense, solver, n_jobs, attribute, valu
     estimator = MLPClassifier(
         (8,), solver=solver, learning_rate=schedule, batch_size=50, n_jobs=n_jobs
     )
-    with pytest.raises(ValueError, match="non-finite"):
+    with pytest.raises(ValueError, match="indices of the sparse matrix X changed"):
         estimator.fit(X, y)
 
 

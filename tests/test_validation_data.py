@@ -229,6 +229,20 @@ class TestRecords:
         assert_array_equal(np.isnan(scores), [False] * N_EPOCHS + [True] * N_EPOCHS)
 
 
+@pytest.mark.parametrize("slice_bytes", [10**6, 100])
+def test_sparse_labels(digits, slice_bytes, monkeypatch):
+    """Sparse indicators of labels are evaluated as dense ones are."""
+    monkeypatch.setattr(_validation, "SLICE_BYTES", slice_bytes)
+    X, Y, X_val, Y_val = parts(digits[0], targets_of(*digits)["multilabel"][1])
+    for params, data in (({}, {"X_val": X_val}), ({"early_stopping": True}, {})):
+        dense, sparse = (
+            classifier(**params).fit(X, to(Y), **data, **({"y_val": to(Y_val)} if data else {}))
+            for to in (np.asarray, csr_matrix)
+        )
+        for name in ("val_loss", "val_score"):
+            assert_array_equal(sparse.history_[name], dense.history_[name])
+
+
 @PROBLEMS
 @pytest.mark.parametrize("weighted", [False, True])
 def test_rows_are_evaluated_in_slices(problem, weighted, monkeypatch):
@@ -237,7 +251,7 @@ def test_rows_are_evaluated_in_slices(problem, weighted, monkeypatch):
     weights = np.linspace(0, 2, N_VAL) if weighted else None
     data = {"X_val": X_val, "y_val": y_val, "sample_weight_val": weights}
     at_once = estimator.fit(X, y, **data).history_
-    monkeypatch.setattr(_validation, "_SLICE_BYTES", 100)
+    monkeypatch.setattr(_validation, "SLICE_BYTES", 100)
     in_slices = estimator.fit(X, y, **data).history_
     for name in ("val_loss", "val_score"):
         assert_allclose(in_slices[name], at_once[name], rtol=1e-12)

@@ -161,3 +161,10 @@ class TestSettingsThatDoNothing:
         assert messages_of(MLPRegressor(max_iter=2).fit, X, y) == []
         clf = MLPClassifier((3,), max_iter=2, momentum=0.5, power_t=0.1, validation_fraction=0.2)
         assert messages_of(clf.fit, X, labels) == []
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_batches_larger_than_the_data(method):
+    estimator = MLPRegressor(batch_size=61, max_iter=1)
+    (message,) = messages_of(getattr(estimator, method), X, y)
+    assert "clipped" in message

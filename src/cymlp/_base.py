@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse, vstack
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -17,13 +17,16 @@ from cymlp import _engine
 from cymlp._callbacks import CallbackSupportMixin, FitTask
 from cymlp._data import (
     FLOATS,
+    SLICE_BYTES,
     Problem,
     cast_to,
+    check_size,
     checked_sparse,
     checked_weights,
     engine_ready,
     is_ready,
     is_ready_and_finite,
+    stacked,
 )
 from cymlp._gradient import loss_and_gradients
 from cymlp._history import as_arrays
@@ -36,11 +39,10 @@ from cymlp._parameters import (
     check_solver,
     hidden_units,
     per_layer,
-    warn_of_idle,
+    warn_of_unused,
 )
-from cymlp._training import StochasticTraining, split_for_validation
+from cymlp._training import StochasticTraining, split_for_validation, warn_if_cut_short
 from cymlp._validation import HeldOut, Validation
-from cymlp.schedules import _warn_if_cut_short
 
 # Attributes that one fit leaves for the next only with warm_start or in partial_fit.
 _HISTORY = (
@@ -53,9 +55,6 @@ _HISTORY = (
     "_no_improvement_count",
     "_records",
 )
-
-# Bytes of a slice of rows that predict converts or decodes at a time.
-_SLICE_BYTES = 4_000_000
 
 
 def is_stochastic(estimator: Any) -> bool:
@@ -207,18 +206,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         check_parameters(self)
         check_solver(self)
         holds_out = self.early_stopping and self.solver != "lbfgs"
-        warn_of_idle(self, validates=holds_out or X_val is not None, stacklevel=5)
+        warn_of_unused(self, validates=holds_out or X_val is not None, stacklevel=5)
         return FitTask.begin(self, self.max_iter, X, y, sample_weight)
 
     def _end_fit(self, task: FitTask) -> Self:
         """Tell the callbacks that the fit has ended, and the caller if it was too early."""
         task.end()
-        _warn_if_cut_short(self, stacklevel=5)
+        warn_if_cut_short(self, stacklevel=5)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         check_parameters(self)
-        warn_of_idle(self, validates=True, stacklevel=4)
+        warn_of_unused(self, validates=True, stacklevel=4)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         return self._fit(X, y, sample_weight, FitTask(), incremental=True, classes=classes)
@@ -230,7 +229,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         sample_weight: Any,
         task: FitTask,
         *,
-        of_ones_own: tuple[Any, Any, Any] = (None, None, None),
+        validation_data: tuple[Any, Any, Any] = (None, None, None),
         incremental: bool = False,
         classes: Any = None,
     ) -> Self:
@@ -241,7 +240,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             problem = self._problem(X, y, sample_weight, first_pass, incremental, classes)
             network = self._begin(problem, first_pass, incremental, random_state)
             training = self._training(
-                network, problem, of_ones_own, first_pass, incremental, random_state
+                network, problem, validation_data, first_pass, incremental, random_state
             )
         except BaseException:  # Ctrl-C too
             before.restore()
@@ -277,15 +276,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X = engine_ready(cast_to(X, dtype, "X"))
         weights = None if sample_weight is None else checked_weights(sample_weight, X)
         targets = self._encoded(y, X.dtype, incremental, classes)
-        return Problem(
-            X,
-            targets,
-            self._n_outputs(targets),
-            self._with_class_weights(y, weights, X.dtype, incremental),
-            weights,
-        )
+        training_weights = self._with_class_weights(y, weights, X.dtype, incremental)
+        _check_training_weights(training_weights, weights)
+        return Problem(X, targets, self._n_outputs(targets), training_weights, weights)
 
-    def _problem_of_ones_own(self, X: Any, y: Any, sample_weight: Any) -> Problem | None:
+    def _validation_problem(self, X: Any, y: Any, sample_weight: Any) -> Problem | None:
         """The validation data given to fit, as the engine takes them, once y is known."""
         if X is None and y is None and sample_weight is None:
             return None
@@ -421,13 +416,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self,
         network: Network,
         problem: Problem,
-        of_ones_own: tuple[Any, Any, Any],
+        validation_data: tuple[Any, Any, Any],
         first_pass: bool,
         incremental: bool,
         random_state: np.random.RandomState,
     ) -> LbfgsTraining | StochasticTraining:
         """What trains the network; with early stopping, on the rows that are not held out."""
-        own = self._problem_of_ones_own(*of_ones_own)
+        own = self._validation_problem(*validation_data)
         held_out = None if own is None else HeldOut(own, None)
         rows, best = None, None
         if self.early_stopping and self.solver != "lbfgs":
@@ -542,8 +537,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         weights = self._with_class_weights(
             self._decoded(problem.targets), problem.weights, problem.X.dtype, incremental=False
         )
-        if weights is not None and not weights.any():
-            raise ValueError("The weights of the samples, times those of their classes, are all 0.")
+        _check_training_weights(weights, problem.weights)
         return loss_and_gradients(
             network,
             self._training_layout(network),
@@ -605,7 +599,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         n_rows = n_samples
         if X.dtype != dtype or decode is not None:
             per_row = 12 * X.nnz // n_samples if issparse(X) else 8 * X.shape[1]
-            n_rows = 1 + _SLICE_BYTES // (per_row + 8 * network.units[-1])
+            n_rows = 1 + SLICE_BYTES // (per_row + 8 * network.units[-1])
         parts = []
         for start in range(0, n_samples, n_rows):
             rows = X if n_rows >= n_samples else X[start : start + n_rows]
@@ -630,7 +624,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             if start == 0:
                 result = np.empty((n_samples, *part.shape[1:]), dtype=part.dtype)
             result[start : start + n_rows] = part
-        return vstack(parts, format=parts[0].format) if parts else result
+        return stacked(parts) if parts else result
 
     def _validated(self, X: Any) -> Any:
         """X as scikit-learn validates what a fitted estimator is given."""
@@ -727,6 +721,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _check_training_weights(
+    weights: NDArray[Any] | None, sample_weight: NDArray[Any] | None
+) -> None:
+    """ValueError where one cannot train with these weights: the samples', or times the classes'."""
+    if weights is not None:
+        own = weights is sample_weight
+        check_size(weights, "sample_weight" if own else "sample_weight times class_weight")
 
 
 class _Snapshot:

@@ -190,7 +190,7 @@ class FitTask:
         """Take note of an exception that goes through."""
         try:
             yield
-        except Exception:
+        except BaseException:
             self.has_failed = True
             raise
 

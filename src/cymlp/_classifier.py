@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from cymlp._base import BaseMLP, is_stochastic
 from cymlp._callbacks import only_if, with_callbacks
-from cymlp._data import are_ready_labels, check_size
+from cymlp._data import are_ready_labels
 from cymlp._initializers import Initializer
 
 
@@ -305,11 +305,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = self._label_binarizer.classes_
         return self._targets(y)
 
-    def _targets(self, y: NDArray[Any]) -> NDArray[np.bool_] | NDArray[np.int32]:
+    def _targets(self, y: NDArray[Any]) -> NDArray[np.bool_] | NDArray[np.intc]:
         """Classes (n_samples,), or indicators (n_samples, n_outputs), of labels that are known."""
         kind = self._label_binarizer.y_type_
         if kind == "multiclass":
-            return np.searchsorted(self.classes_, y).astype(np.int32)
+            return np.searchsorted(self.classes_, y).astype(np.intc)
         if kind == "binary":
             return (y == self.classes_[-1])[:, np.newaxis] & (len(self.classes_) == 2)
         return np.ascontiguousarray(self._label_binarizer.transform(y), dtype=bool)
@@ -352,10 +352,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"got {self.class_weight!r}."
             )
         factors = factors.astype(dtype)
-        if weights is not None:
-            factors *= weights
-        check_size(factors, "sample_weight times class_weight")
-        return factors
+        return factors if weights is None else weights * factors
 
     def _is_first_partial_fit(self, classes: Any) -> bool:
         """Whether partial_fit learns the classes now; ValueError where they do not fit."""
@@ -471,7 +468,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         classifier = cls(**params)
         classifier._label_binarizer = _fitted_binarizer(
-            np.eye(n_outputs, dtype=int) if multilabel else labels
+            np.eye(2, n_outputs, dtype=int) if multilabel else labels
         )
         classifier.classes_ = labels
         if n_outputs != len(labels) and not (n_outputs == 1 and len(labels) == 2):
@@ -531,7 +528,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             then stays as it was before.
         """
         task = self._begin_fit(X, y, sample_weight, X_val)
-        self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
+        self._fit(X, y, sample_weight, task, validation_data=(X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
     @only_if(is_stochastic)

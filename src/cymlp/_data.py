@@ -12,7 +12,6 @@ from scipy.sparse import (
     csr_array,
     dia_array,
     issparse,
-    lil_array,
     vstack,
 )
 from sklearn.utils import check_array
@@ -21,6 +20,9 @@ from sklearn.utils.validation import check_non_negative
 from cymlp import _engine
 
 FLOATS = (np.float64, np.float32)
+
+# Bytes of a slice of rows that are predicted and decoded at a time.
+SLICE_BYTES = 4_000_000
 
 # SciPy's formats of data, indices and indptr.
 _COMPRESSED = {"csr": csr_array, "csc": csc_array, "bsr": bsr_array}
@@ -35,7 +37,7 @@ class Problem:
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         Of the network's dtype.
     targets : ndarray of shape (n_samples, n_outputs) or (n_samples,)
-        Numbers of X's dtype; bool, the indicators of labels; or, of one dimension and int32, the
+        Numbers of X's dtype; bool, one column for each label; or, of one dimension and C's int, the
         class of each sample.
     n_outputs : int
         Outputs of the network.
@@ -102,22 +104,34 @@ def checked_sparse(X: Any, name: str = "X") -> Any:
     if not issparse(X) or X.ndim != 2:
         return X
     try:
-        if X.format in _COMPRESSED:
-            parts = (X.data, X.indices, X.indptr)
-            checked = _COMPRESSED[X.format](parts, shape=X.shape, copy=False)
-            checked.check_format(full_check=True)
-            return checked
-        if X.format == "dia":
-            return dia_array((X.data, X.offsets), shape=X.shape, copy=False)
-        if X.format == "lil":
-            lengths = [list(map(len, lists)) for lists in (X.rows, X.data)]
-            if lengths[0] != lengths[1] or len(lengths[0]) != X.shape[0]:
-                raise ValueError("rows and data should have the same lengths")
-            return checked_sparse(lil_array.tocsr(X), name)
-        coo = X.tocoo()
-        return coo_array((coo.data, (coo.row, coo.col)), shape=X.shape, copy=False)
+        return _rebuilt(X)
     except (ValueError, IndexError, TypeError, OverflowError) as error:
         raise ValueError(f"Input {name} is a broken sparse {X.format} matrix: {error}") from error
+
+
+def _rebuilt(X: Any) -> Any:
+    """A sparse array of the same parts, all of which SciPy or we have looked at."""
+    if X.format in _COMPRESSED:
+        if X.format == "bsr" and any(
+            n % size for n, size in zip(X.shape, X.blocksize, strict=True)
+        ):
+            raise ValueError("its blocks do not divide its shape")
+        checked = _COMPRESSED[X.format]((X.data, X.indices, X.indptr), shape=X.shape, copy=False)
+        # SciPy looks at the order only if the last of these is above 0, and then by differences,
+        # which overflow.
+        if (checked.indptr[1:] < checked.indptr[:-1]).any():
+            raise ValueError("indptr must be a non-decreasing sequence")
+        checked.check_format(full_check=True)
+        return checked
+    if X.format == "dia":
+        return dia_array((X.data, X.offsets), shape=X.shape, copy=False)
+    if X.format == "lil":
+        lengths = [list(map(len, lists)) for lists in (X.rows, X.data)]
+        if lengths[0] != lengths[1] or len(lengths[0]) != X.shape[0]:
+            raise ValueError("rows and data should have the same lengths")
+        return _rebuilt(X.tocsr())
+    coo = X.tocoo()
+    return coo_array((coo.data, (coo.row, coo.col)), shape=X.shape, copy=False)
 
 
 def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
@@ -144,17 +158,27 @@ def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     check_non_negative(weights, "`sample_weight`")
-    check_size(weights, "sample_weight")
     return np.require(weights, requirements="A")
 
 
 def check_size(weights: NDArray[Any], name: str) -> None:
-    """ValueError where the largest weight is so small that the gradients it is for become 0."""
+    """Check that weights to train with leave something of the gradients.
+
+    Raises
+    ------
+    ValueError
+        If the largest is so small, or the sum so large, that the dtype has no number for a
+        gradient times a weight, or over the sum.
+    """
     limits = np.finfo(weights.dtype)
-    if weights.max() < limits.tiny / limits.eps:
+    least = float(limits.tiny / limits.eps)
+    with np.errstate(over="ignore"):
+        largest, total = weights.max(), weights.sum(dtype=np.float64)
+    if largest < least or total > 1 / least:
         raise ValueError(
-            f"{name} must have a weight of at least {limits.tiny / limits.eps:.1e}, below which "
-            f"{weights.dtype} has no gradient left, got {weights.max():.1e} as the largest."
+            f"{name} must have a largest value of at least {least:.1e} and a sum of at most "
+            f"{1 / least:.1e}, as {weights.dtype} has no gradients beyond; got {largest:.1e} and "
+            f"{total:.1e}."
         )
 
 

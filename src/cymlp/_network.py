@@ -19,7 +19,10 @@ _MOST_UNITS = np.iinfo(np.int32).max
 
 
 class NotFiniteError(ValueError):
-    """X has NaN or infinity."""
+    """X has NaN or infinity, or its sparse indices have changed."""
+
+    def __init__(self) -> None:
+        super().__init__("X has NaN or infinity, or sparse indices that changed as it was read.")
 
 
 class Network:

@@ -26,7 +26,7 @@ class Allowed:
 
     text: str
     contains: Callable[[Any], bool]
-    options: Callable[[], Iterable[str]] = tuple
+    options: Callable[[], Iterable[str]] = lambda: ()
 
 
 def _interval(kind: type, low: float, high: float = np.inf, closed: str = "left") -> Allowed:
@@ -265,9 +265,9 @@ def _hint(name: str, value: Any, allowed: list[Allowed]) -> str:
         options = [option for kind in allowed for option in kind.options()]
         close = [repr(option) for option in get_close_matches(value.lower(), options, n=1)]
         meant = _OTHER_NAMES.get(name, {}).get(value.lower(), *close)
-    elif name == "learning_rate" and isinstance(value, Real):
+    elif name == "learning_rate" and isinstance(value, Real) and not isinstance(value, bool):
         meant = f"learning_rate_init={value!r}"
-    elif name == "learning_rate" and isinstance(value, type):
+    elif name == "learning_rate" and getattr(value, "__module__", "") == "cymlp.schedules":
         meant = f"{value.__name__}()"
     return f" Did you mean {meant}?" if meant else ""
 
@@ -338,7 +338,7 @@ def check_solver(estimator: Any) -> None:
             )
 
 
-def warn_of_idle(estimator: Any, validates: bool, stacklevel: int) -> None:
+def warn_of_unused(estimator: Any, validates: bool, stacklevel: int) -> None:
     """UserWarning for each parameter that is set, but does nothing beside the others.
 
     Not for those of scikit-learn's MLP, which are silent there too.
@@ -347,7 +347,7 @@ def warn_of_idle(estimator: Any, validates: bool, stacklevel: int) -> None:
     ----------
     estimator : estimator
     validates : bool
-        Whether there are validation data, or need not be.
+        Whether there are validation data; True where that is not asked, as in partial_fit.
     stacklevel : int
         Of the caller of fit, from here.
     """
@@ -363,8 +363,8 @@ def warn_of_idle(estimator: Any, validates: bool, stacklevel: int) -> None:
         ),
         "delta": ("without loss='huber'", loss != "huber" and getattr(estimator, "delta", 1) != 1),
     }
-    for name, (reason, is_idle) in reasons.items():
-        if is_idle:
+    for name, (reason, is_unused) in reasons.items():
+        if is_unused:
             warnings.warn(
                 f"{name}={getattr(estimator, name)!r} does nothing {reason}.", stacklevel=stacklevel
             )

@@ -405,7 +405,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             then stays as it was before.
         """
         task = self._begin_fit(X, y, sample_weight, X_val)
-        self._fit(X, y, sample_weight, task, of_ones_own=(X_val, y_val, sample_weight_val))
+        self._fit(X, y, sample_weight, task, validation_data=(X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
     @only_if(is_stochastic)

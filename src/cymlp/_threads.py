@@ -28,7 +28,8 @@ class _Blas:
     """SciPy's BLAS, where the engine, or SciPy's L-BFGS, calls it.
 
     The number of its threads is the process's, not a run's, and the engine has threads of its
-    own. So BLAS is held at one thread as long as any team is at work that calls it.
+    own. So BLAS is held at one thread as long as any team is at work that calls it. (A BLAS whose
+    threads are OpenMP's has a number for each thread that calls it, and is not held.)
 
     Attributes
     ----------
@@ -45,9 +46,9 @@ class _Blas:
     def adjust(self) -> None:
         """Hold BLAS at one thread if there are runs, else give it back what it had.
 
-        Called by threads that do nothing else, so that no signal handler comes in between and
-        nobody waits for the lock who has it. Should it not be had, BLAS stays as it is, which
-        costs time alone.
+        Teams call this in threads that do nothing else, so that no signal handler comes in between
+        and no thread waits for a lock it holds. If the lock is not free within a second, BLAS stays
+        as it is: slower, never wrong.
         """
         if not self._lock.acquire(timeout=1):
             return

@@ -21,7 +21,7 @@ from cymlp._network import Network, aligned_empty
 from cymlp._progress import Progress
 from cymlp._threads import engine_threads
 from cymlp._validation import Validated, Validation
-from cymlp.schedules import _factors
+from cymlp.schedules import Schedule, _factors
 
 
 def split_for_validation(
@@ -353,6 +353,32 @@ def _checked_batch_size(batch_size: Any, n_samples: int) -> int:
     if batch_size > n_samples:
         warnings.warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-            stacklevel=6,
+            stacklevel=7,
         )
     return min(max(int(batch_size), 1), n_samples)
+
+
+def warn_if_cut_short(estimator: Any, stacklevel: int) -> None:
+    """UserWarning if a fit stopped for want of progress before most of its schedule.
+
+    That is in the first half of max_iter, with more than twice the factor that the schedule would
+    have come down to by then, had max_iter been the epochs that were run. A function of one's
+    own is taken as it is.
+    """
+    schedule, n_iter, max_iter = estimator.learning_rate, estimator.n_iter_, estimator.max_iter
+    if (
+        not isinstance(schedule, Schedule)
+        or estimator._no_improvement_count <= estimator.n_iter_no_change
+        or not 0 < 2 * n_iter < max_iter
+    ):
+        return
+    n_updates = estimator._optimizer.n_updates
+    factor = schedule(n_updates - 1, n_updates * max_iter // n_iter)
+    if schedule(n_updates - 1, n_updates) < factor / 2:
+        warnings.warn(
+            f"The fit stopped after epoch {n_iter} of max_iter={max_iter}, with the learning rate "
+            f"at {factor:.1%} of learning_rate_init. {schedule!r} spans max_iter epochs, so most "
+            "of it was left out. Set n_iter_no_change=np.inf to run all of it, or a smaller "
+            "max_iter.",
+            stacklevel=stacklevel,
+        )

@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._data import Problem, stacked
+from cymlp._data import SLICE_BYTES, Problem, stacked
 from cymlp._history import RunningMean
 from cymlp._network import Network
-
-# Bytes of the outputs of the rows that are evaluated at a time.
-_SLICE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,17 @@ class HeldOut:
         """The held-out rows of an array of the problem."""
         return array if self.rows is None or array is None else array[self.rows]
 
+    @property
+    def n_rows(self) -> int:
+        return self.problem.n_samples if self.rows is None else len(self.rows)
+
     def slices(self, n_rows: int) -> Iterator[NDArray[np.intp] | None]:
         """The rows, at most so many at a time; None for all rows of the problem."""
-        n = self.problem.n_samples if self.rows is None else len(self.rows)
-        if n <= n_rows:
+        if self.n_rows <= n_rows:
             yield self.rows
             return
-        rows = np.arange(n, dtype=np.intp) if self.rows is None else self.rows
-        for start in range(0, n, n_rows):
+        rows = np.arange(self.n_rows, dtype=np.intp) if self.rows is None else self.rows
+        for start in range(0, self.n_rows, n_rows):
             yield rows[start : start + n_rows]
 
 
@@ -80,14 +80,15 @@ class Validation:
         self._truth = estimator._decoded(held_out.part(problem.targets))
         self._weights = held_out.part(problem.score_weights)
         n_outputs, dtype = problem.n_outputs, network.parameters.dtype
-        self._n_rows = min(1 + _SLICE_BYTES // (n_outputs * dtype.itemsize), len(self._truth))
+        self._n_rows = min(1 + SLICE_BYTES // (n_outputs * dtype.itemsize), held_out.n_rows)
         self._work = np.empty(self._n_rows * (n_outputs + 1), dtype)
         self._watches_loss = estimator._watches_loss()
+        self._scorer_predicts = estimator.scoring not in (None, "loss")
         self._score = self._scorer(estimator)
 
-    def _scorer(self, estimator: Any) -> Callable[[NDArray[Any]], float]:
-        """The function of the predictions that gives the score."""
-        if estimator.scoring in (None, "loss"):
+    def _scorer(self, estimator: Any) -> Callable[[Any], float]:
+        """The function that gives the score, of the predictions unless it makes its own."""
+        if not self._scorer_predicts:
             return lambda found: estimator._validation_score(self._truth, found, self._weights)
         from sklearn.metrics import check_scoring  # late, for a quick import of cymlp
 
@@ -113,6 +114,7 @@ class Validation:
             )
             loss.add(*_engine.mean_loss(self._layout, self._samples, rows, Z.copy(), self._work))
             _engine.apply_link(self._layout, Z)
-            predicted.append(self._estimator._decoded(Z))
-        score = self._score(stacked(predicted))
+            if not self._scorer_predicts:
+                predicted.append(self._estimator._decoded(Z))
+        score = self._score(stacked(predicted) if predicted else None)
         return Validated(loss.value, score, -loss.value if self._watches_loss else score)

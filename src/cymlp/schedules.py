@@ -23,7 +23,6 @@ must be defined at the top level of a module; a lambda does not pickle.
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -469,32 +468,6 @@ def _factors(
             f"{schedule!r} gave {values[worst]!r} at step {first + worst} of {total}."
         )
     return factors
-
-
-def _warn_if_cut_short(estimator: Any, stacklevel: int) -> None:
-    """UserWarning if a fit stopped for want of progress before most of its schedule.
-
-    That is in the first half of max_iter, with more than twice the factor that the schedule would
-    have come down to by then, had max_iter been the epochs that were run. A function of one's
-    own is taken as it is.
-    """
-    schedule, n_iter, max_iter = estimator.learning_rate, estimator.n_iter_, estimator.max_iter
-    if (
-        not isinstance(schedule, Schedule)
-        or estimator._no_improvement_count <= estimator.n_iter_no_change
-        or not 0 < 2 * n_iter < max_iter
-    ):
-        return
-    n_updates = estimator._optimizer.n_updates
-    factor = schedule(n_updates - 1, n_updates * max_iter // n_iter)
-    if schedule(n_updates - 1, n_updates) < factor / 2:
-        warnings.warn(
-            f"The fit stopped after epoch {n_iter} of max_iter={max_iter}, with the learning rate "
-            f"at {factor:.1%} of learning_rate_init. {schedule!r} spans max_iter epochs, so most "
-            "of it was left out. Set n_iter_no_change=np.inf to run all of it, or a smaller "
-            "max_iter.",
-            stacklevel=stacklevel,
-        )
 
 
 def _as_number(value: Any) -> float:

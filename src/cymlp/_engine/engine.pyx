@@ -43,7 +43,7 @@ from cymlp._engine.kernels.elements cimport (
     absolute_sum, add_parts, add_scaled, column_sums, multiply, scale, smooth
 )
 from cymlp._engine.kernels.gemm cimport (
-    MOST_FLOPS, VECTOR_BYTES, are_finite, gemm, squared_norm
+    ANY_FLOPS, MOST_FLOPS, VECTOR_BYTES, are_finite, gemm, squared_norm
 )
 from cymlp._engine.kernels.losses cimport LOGISTIC_LOG_LOSS, link, output_delta
 from cymlp._engine.kernels.optimizers cimport (
@@ -67,13 +67,16 @@ from cymlp._engine.workspace cimport (
 )
 
 # Whether this build leaves large products to BLAS.
-USES_BLAS = MOST_FLOPS < 1e18
+USES_BLAS = MOST_FLOPS < ANY_FLOPS
 
-cdef Py_ssize_t CHUNK_BYTES = 1_500_000   # a member's part of a workspace: its second cache
-cdef Py_ssize_t CHUNK_ROWS = 512          # but these many, as more rows make faster products,
-cdef Py_ssize_t MOST_CHUNK_BYTES = 64_000_000   # unless they are long,
-cdef double CHUNK_FLOPS = 8e9             # and no more flops between two polls for signals,
-cdef double CHUNK_SPARSE_PRODUCTS = 5e7   # nor products of an entry of X with a weight
+# A member's part of a workspace: its second cache; but at least so many rows, as more rows make
+# faster products, unless they take more than so many bytes.
+cdef Py_ssize_t CHUNK_BYTES = 1_500_000
+cdef Py_ssize_t CHUNK_ROWS = 512
+cdef Py_ssize_t MOST_CHUNK_BYTES = 64_000_000
+# Between two polls for signals no more flops, and no more products of an entry of X with a weight.
+cdef double CHUNK_FLOPS = 8e9
+cdef double CHUNK_SPARSE_PRODUCTS = 5e7
 cdef Py_ssize_t MOST_BLOCKWISE_ROWS = 128  # gradients of longer batches are made in one piece
 
 
@@ -101,7 +104,7 @@ cdef struct Run:
     void *out                 # predictions
     bint linked
     bint look                 # whether to look if X is finite
-    flag valid                # whether it was, and all indices of a sparse X were valid
+    flag valid                # whether it was, as far as looked at, and all sparse indices
     Poll poll                 # asked by member 0,
     flag stopped              # which tells the others,
     flag alone                # and whether it goes on without them
@@ -304,10 +307,11 @@ cdef double passes(
         X = all_inputs(run, batch, rows, work, &stride)
         if X != NULL:
             X += rows.start * stride
-    forward(
+    if not forward(
         net, parameters, run.data, rule, own, X, stride, <Py_ssize_t>space.by_features,
         work, space, rows.start, Z, pack,
-    )
+    ):
+        put(&run.valid, False)
     gather_smoothed_targets(net, run.data, own, k, T)
     gather_weights(run.data, own, w)
     loss = output_delta(
@@ -776,6 +780,7 @@ cdef int prepare(
     if samples.itemsize != itemsize:
         raise TypeError("The samples and the parameters must have one dtype")
     run.poll.asked = seconds()
+    put(&run.valid, True)
     run.batch.n = run.data.n_samples
     if order is not None:
         run.batch.n = order.shape[0]
@@ -802,6 +807,8 @@ cdef double train_together(Run *run, Py_ssize_t n_work) except? -1:
             put(&run.alone, False)
             run_together(run.gate, steps_job, run)
     propagate(&run.poll)
+    if not is_set(&run.valid):
+        raise ValueError("The indices of the sparse matrix X changed while it was trained on.")
     for rank in range(run.gate.size):
         loss += run.loss[rank]
     return loss / max(run.n_counted, <Py_ssize_t>1)
@@ -985,7 +992,7 @@ def loss_gradient(
         run.X_scale = 1 / total_weight(run.data, run.batch)
     loss = train_together(&run, work.shape[0])
     if run.n_counted == 0:
-        raise ValueError("The weights of the samples vanish: their sum, or all of them, is 0.")
+        raise ValueError("The sample weights sum to 0.")
     return loss
 
 
@@ -1111,7 +1118,6 @@ def predict(
     run.space = prediction_workspace(run.net, run.data, R)
     run.parameters, run.out, run.work = <void *>&parameters[0], &out[0, 0], &work[0]
     run.linked, run.look = linked, not finite
-    put(&run.valid, True)
     with nogil:
         run_together(run.gate, outputs_job, &run)
     propagate(&run.poll)

@@ -4,7 +4,6 @@ Letters as in ``engine.pyx``.
 """
 from cpython.buffer cimport Py_buffer
 from cython cimport floating
-from libc.math cimport NAN
 from libc.string cimport memcpy, memset
 
 from cymlp._engine.kernels.gemm cimport prefetch
@@ -139,7 +138,7 @@ cdef inline double total_weight(const Data *data, Batch batch) noexcept nogil:
 
 
 cdef inline Range entries(const Data *data, const index_t *indptr, Py_ssize_t row) noexcept nogil:
-    """Where the entries of a row of a CSR matrix stand; 0 to -1 where that is not in its memory."""
+    """Where the entries of a row of a CSR matrix stand; (0, -1) if indptr is invalid there."""
     cdef Py_ssize_t start = indptr[row], stop = indptr[row + 1]
     if 0 <= start <= stop <= min(data.values.shape[0], data.indices.shape[0]):
         return Range(start, stop)
@@ -152,8 +151,8 @@ cdef inline bint csr_product(
 ) noexcept nogil:
     """Z (n, h) <- X W + b for the batch's rows of the CSR matrix X, W (d, h) and b (h,).
 
-    Return whether all its indices are valid. They were when Python checked them; where another
-    thread, or a function that training calls, has changed them since, rows of Z become NaN.
+    Return whether all its indices are valid; else Z is of no use. They were valid when Python
+    checked them, but another thread, or a function that training calls, may have changed them.
     """
     cdef const floating *values = <const floating *>data.values.buf
     cdef const floating *w
@@ -161,26 +160,23 @@ cdef inline bint csr_product(
     cdef Py_ssize_t i, j, k, row
     cdef size_t feature
     cdef Range stored
-    cdef bint valid, all_valid = True
+    cdef bint valid = True
     for i in range(batch.n):
         row = sample_of(batch, i)
         z = Z + i * h
         memcpy(z, b, h * sizeof(floating))
         stored = entries(data, indptr, row)
-        valid = stored.stop >= 0
+        if stored.stop < 0:
+            valid = False
         for k in range(stored.start, stored.stop):
             feature = <size_t>indices[k]   # read once; a negative one becomes a large one
             if feature >= <size_t>data.n_features:
                 valid = False
-                break
+                continue
             w = W + feature * h
             for j in range(h):
                 z[j] += values[k] * w[j]
-        if not valid:
-            all_valid = False
-            for j in range(h):
-                z[j] = NAN
-    return all_valid
+    return valid
 
 
 cdef inline void csr_transposed_product(

@@ -36,8 +36,8 @@ cdef class Samples:
         An ndarray may have any strides. The index arrays of a CSR matrix are both int32 or
         both int64.
     targets : ndarray of shape (n_samples, n_outputs) or (n_samples,), C-contiguous, default=None
-        Numbers of X's dtype; bool or uint8, the indicators of labels; or, of one dimension and
-        int32, the class of each sample, from 0 to n_classes - 1.
+        Numbers of X's dtype; bool or uint8, one column for each label; or, of one dimension and
+        C's int, the class of each sample, from 0 to n_classes - 1.
     weights : ndarray of shape (n_samples,), C-contiguous, of X's dtype, default=None
         None stands for ones.
     n_classes : int, default=0

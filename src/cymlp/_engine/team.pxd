@@ -73,6 +73,7 @@ cdef enum:
     SPINS = 200           # some 40 ns each
     YIELDS = 2_000        # half a microsecond each, where nobody else wants the CPU
     LONGEST_SLEEP = 1000  # microseconds
+    BLAS_WAIT = 2         # seconds, at most, until BLAS is adjusted; without it a run is slower
     # In milliseconds: who has waited for the others in so much of the time last looked at that
     # it had been faster alone, does without them for a while.
     WINDOW = 50
@@ -105,7 +106,7 @@ cdef class Team:
     cdef Py_ssize_t n_started   # threads that serve, or are about to
     cdef object blas
     cdef void _wait_for_threads(self)
-    cdef int _adjust_blas(self) except -1
+    cdef bint _adjust_blas(self) except *
 
 
 cdef inline double wait_for_change(counter *watched, long old) noexcept nogil:

@@ -10,10 +10,10 @@ AT_WORK = set()
 cdef class Team:
     """Threads that run the engine's jobs together, within ``with``.
 
-    The thread that enters is member 0. Entering starts the others, leaving ends them; should one
-    not start, member 0 does the work of all. Both are compiled, and Python runs no signal handler
-    in compiled code: an exception raised by one, such as Ctrl-C's, comes before the team is
-    entered or makes the ``with`` block leave it.
+    The thread that enters is member 0. Entering starts the others, which have no names and are not
+    among ``threading.enumerate()``; leaving ends them. Should one not start, member 0 does the
+    work of all. ``__enter__`` and ``__exit__`` are compiled, so no signal handler runs inside
+    them: Ctrl-C is raised before the team is entered, or inside the block, which then leaves it.
 
     Parameters
     ----------
@@ -22,7 +22,8 @@ cdef class Team:
     blas : object, default=None
         BLAS, if it is to be told of the team: its set ``runs`` has the team while that is at
         work, and its method ``adjust`` is called after each change of the set, by a thread of
-        its own, which no signal interrupts either.
+        its own, which no signal interrupts either. Where no thread can start, BLAS is left as it
+        is; if it has been adjusted before, it is given back by the calling thread.
     """
 
     def __cinit__(self, Py_ssize_t size, blas=None):
@@ -49,7 +50,8 @@ cdef class Team:
             AT_WORK.add(self)
             if self.blas is not None:
                 self.blas.runs.add(self)
-                self._adjust_blas()
+                if not self._adjust_blas():
+                    self.blas.runs.discard(self)
             for rank in range(1, self.gate.size):
                 start_new_thread(self.serve, (rank,))
                 self.n_started += 1
@@ -97,7 +99,8 @@ cdef class Team:
         AT_WORK.discard(self)
         if self.blas is not None and self in self.blas.runs:
             self.blas.runs.discard(self)
-            self._adjust_blas()
+            if not self._adjust_blas():
+                self.blas.adjust()
 
     cdef void _wait_for_threads(self):
         """Return once all threads have left."""
@@ -108,17 +111,18 @@ cdef class Team:
                 wait_for_change(&self.gate.left, left)
                 left = read(&self.gate.left)
 
-    cdef int _adjust_blas(self) except -1:
-        """Have BLAS adjusted, and wait until it is."""
+    cdef bint _adjust_blas(self) except *:
+        """Have BLAS adjusted, and wait until it is; return False where no thread can start."""
         cdef long adjusted = read(&self.gate.adjusted)
+        cdef double deadline = seconds() + BLAS_WAIT
         try:
             start_new_thread(self._adjust_and_tell, ())
         except RuntimeError:
-            self.blas.adjust()
-            return 0
+            return False
         with nogil:
-            wait_for_change(&self.gate.adjusted, adjusted)
-        return 0
+            while read(&self.gate.adjusted) == adjusted and seconds() < deadline:
+                yield_()
+        return True
 
     def _adjust_and_tell(self):
         """What the thread of ``_adjust_blas`` does."""

@@ -37,8 +37,9 @@ cdef extern from *:
        quarter faster where all three sides are long, but within a training step that gained
        nothing. Without fused multiply-add only the smallest products are done before BLAS has
        begun. The number for aarch64 is a guess. */
+    #define CYMLP_ANY_FLOPS 1e18   /* more than any product has */
     #if defined(__AVX512F__) || defined(__AVX2__)
-    #define CYMLP_MOST_FLOPS 1e18
+    #define CYMLP_MOST_FLOPS CYMLP_ANY_FLOPS
     #elif defined(__aarch64__)
     #define CYMLP_MOST_FLOPS 1e7
     #else
@@ -83,6 +84,7 @@ cdef extern from *:
     const Py_ssize_t TILE_VECTORS "CYMLP_TILE_VECTORS"
     const bint READS_PARTS "CYMLP_READS_PARTS"   # whether a tile reads no farther than B's columns
     const double MOST_FLOPS "CYMLP_MOST_FLOPS"
+    const double ANY_FLOPS "CYMLP_ANY_FLOPS"
     void float_transpose "cymlp_transpose_float"(
         const float *B, Py_ssize_t ldb, Py_ssize_t k, Py_ssize_t columns, Py_ssize_t width,
         float *packed,
