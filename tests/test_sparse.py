@@ -131,6 +131,8 @@ def check_damaged(dense, model, rng):
         except ValueError:
             refused += 1
         else:
+            if X.format != "coo":
+                X.prune()  # SciPy's BSR cannot be converted with entries to spare
             assert_allclose(proba, call(X.toarray()), rtol=1e-6)
     assert refused in (0, 2)
     return refused == 2
