@@ -41,18 +41,15 @@ class _Blas:
         self.runs: set[Any] = set()
         self._libraries: list[Any] | None = None
         self._found: list[int] | None = None  # its threads before, while it is held
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def adjust(self) -> None:
         """Hold BLAS at one thread if there are runs, else give it back what it had.
 
-        Teams call this in threads that do nothing else, so that no signal handler comes in between
-        and no thread waits for a lock it holds. If the lock is not free within a second, BLAS stays
-        as it is: slower, never wrong.
+        Teams call this in threads that do nothing else, so that no signal handler comes in between;
+        in their own only where no thread can start. Interrupted, it is made good by the next call.
         """
-        if not self._lock.acquire(timeout=1):
-            return
-        try:
+        with self._lock:
             if self.runs and self._found is None:
                 self._libraries = self._libraries or _scipy_blas()
                 self._found = [library.get_num_threads() for library in self._libraries]
@@ -60,8 +57,6 @@ class _Blas:
                     _set_threads(library, 1)
             elif not self.runs:
                 self._restore()
-        finally:
-            self._lock.release()
 
     def _restore(self) -> None:
         for library, found in zip(self._libraries or [], self._found or [], strict=False):
@@ -70,7 +65,7 @@ class _Blas:
 
     def after_fork(self) -> None:
         """In a forked child none of the parent's other threads runs any more."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.runs.clear()
         self._restore()
 

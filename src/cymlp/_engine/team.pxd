@@ -106,7 +106,7 @@ cdef class Team:
     cdef Py_ssize_t n_started   # threads that serve, or are about to
     cdef object blas
     cdef void _wait_for_threads(self)
-    cdef bint _adjust_blas(self) except *
+    cdef int _adjust_blas(self) except -1
 
 
 cdef inline double wait_for_change(counter *watched, long old) noexcept nogil:

@@ -22,8 +22,7 @@ cdef class Team:
     blas : object, default=None
         BLAS, if it is to be told of the team: its set ``runs`` has the team while that is at
         work, and its method ``adjust`` is called after each change of the set, by a thread of
-        its own, which no signal interrupts either. Where no thread can start, BLAS is left as it
-        is; if it has been adjusted before, it is given back by the calling thread.
+        its own, which no signal interrupts either; by the calling one where no thread can start.
     """
 
     def __cinit__(self, Py_ssize_t size, blas=None):
@@ -50,8 +49,7 @@ cdef class Team:
             AT_WORK.add(self)
             if self.blas is not None:
                 self.blas.runs.add(self)
-                if not self._adjust_blas():
-                    self.blas.runs.discard(self)
+                self._adjust_blas()
             for rank in range(1, self.gate.size):
                 start_new_thread(self.serve, (rank,))
                 self.n_started += 1
@@ -99,8 +97,7 @@ cdef class Team:
         AT_WORK.discard(self)
         if self.blas is not None and self in self.blas.runs:
             self.blas.runs.discard(self)
-            if not self._adjust_blas():
-                self.blas.adjust()
+            self._adjust_blas()
 
     cdef void _wait_for_threads(self):
         """Return once all threads have left."""
@@ -111,18 +108,19 @@ cdef class Team:
                 wait_for_change(&self.gate.left, left)
                 left = read(&self.gate.left)
 
-    cdef bint _adjust_blas(self) except *:
-        """Have BLAS adjusted, and wait until it is; return False where no thread can start."""
+    cdef int _adjust_blas(self) except -1:
+        """Have BLAS adjusted, and wait until it is, but not for ever."""
         cdef long adjusted = read(&self.gate.adjusted)
         cdef double deadline = seconds() + BLAS_WAIT
         try:
             start_new_thread(self._adjust_and_tell, ())
         except RuntimeError:
-            return False
+            self.blas.adjust()
+            return 0
         with nogil:
             while read(&self.gate.adjusted) == adjusted and seconds() < deadline:
                 yield_()
-        return True
+        return 0
 
     def _adjust_and_tell(self):
         """What the thread of ``_adjust_blas`` does."""
