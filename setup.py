@@ -42,8 +42,8 @@ DIRECTIVES = {
 
 # Modules that exist once, and those that exist once for each instruction set: the loops and
 # what inlines them. Those of other sets than the compiler's own have a suffix.
-PLAIN_MODULES = ["cpu", "layout", "samples", "team", "updates"]
-KERNEL_MODULES = ["engine", "probe"]
+PLAIN_MODULES = ["architecture", "cpu", "dataset", "team", "update_rule"]
+KERNEL_MODULES = ["engine", "testing"]
 # What cpu.pyx asks the CPU for, no more; the names of the sets are too new for some compilers.
 V3 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2"]
 WIDE = ["-mprefer-vector-width=512"]

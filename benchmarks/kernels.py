@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.report import Options, Results, new_results, number, progress, table
 from benchmarks.timing import Ratio, call_seconds, geometric_mean, interleaved, ratio
 from benchmarks.workloads import ADAM
-from cymlp._engine import Layout, Update, probe
+from cymlp._engine import Architecture, UpdateRule, testing
 
 DTYPES = ("float32", "float64")
 SHAPES = [
@@ -81,7 +81,7 @@ def _contenders(product: str, n: int, d: int, h: int, dtype: str) -> dict[str, C
             partial(gemm, transpose_a, transpose_b, alpha, A, B, beta, C),
             least=_LEAST_SECONDS,
         )
-        for name, gemm in ((OWN, probe.tiled_gemm), (BLAS, probe.blas_gemm))
+        for name, gemm in ((OWN, testing.tiled_gemm), (BLAS, testing.blas_gemm))
     }
 
 
@@ -98,12 +98,15 @@ def _element_loops(
     renew = partial(np.copyto, Z, fresh)
     loops: dict[str, tuple[Callable[[], object], Callable[[], object] | None]] = {}
     for activation in ("logistic", "tanh", "relu"):
-        net = Layout((1, 1, 1), activation, "identity")
-        loops[activation] = partial(probe.activate, net, Z), renew
-        loops[f"derivative of {activation}"] = partial(probe.multiply_derivative, net, A, Z), renew
+        net = Architecture((1, 1, 1), activation, "identity")
+        loops[activation] = partial(testing.activate, net, Z), renew
+        loops[f"derivative of {activation}"] = (
+            partial(testing.multiply_derivative, net, A, Z),
+            renew,
+        )
     for output in ("softmax", "logistic", "identity"):
-        net = Layout((1, 1), "relu", output)
-        delta = partial(probe.output_delta, net, Z, T, row_weights)
+        net = Architecture((1, 1), "relu", output)
+        delta = partial(testing.output_delta, net, Z, T, row_weights)
         loops[f"{output}, loss and delta"] = delta, renew
     momentum = {"momentum": 0.9}
     rules: dict[str, dict[str, Any]] = {
@@ -113,9 +116,9 @@ def _element_loops(
         "adam": ADAM,
     }
     for rule, settings in rules.items():
-        update = Update(rule, learning_rate=1e-3, alpha=0.0, **settings)
+        update = UpdateRule(rule, learning_rate=1e-3, alpha=0.0, **settings)
         state = np.zeros((update.n_states, w.size), dtype=dtype)
-        loops[f"{rule} step"] = partial(probe.apply, update, w, g, state, 1e-6), None
+        loops[f"{rule} step"] = partial(testing.apply, update, w, g, state, 1e-6), None
     return loops
 
 

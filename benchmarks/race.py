@@ -37,8 +37,8 @@ from benchmarks.workloads import (
     load,
     mean_loss,
 )
-from cymlp._initializers import initializer
-from cymlp._network import Network
+from cymlp._network.initializers import initializer
+from cymlp._network.network import Network
 
 DTYPES = ("float32", "float64")
 OURS, THEIRS = Cymlp.name, ScikitLearn.name

@@ -6,7 +6,7 @@ import pytest
 from idx import image_folder, load_images
 from sklearn.datasets import load_digits
 
-from cymlp import _threads
+from cymlp._engine import threads
 
 
 @pytest.fixture(autouse=True)
@@ -14,12 +14,12 @@ def n_threads_from_environment(request, monkeypatch):
     """CYMLP_TEST_THREADS: the threads of every run that leaves n_jobs at None."""
     wanted = os.environ.get("CYMLP_TEST_THREADS")
     if wanted and request.path.name != "test_threads.py":
-        original = _threads._n_threads
+        original = threads._n_threads
 
         def n_threads(n_jobs, flops, n_steps):
             return original(int(wanted) if n_jobs is None else n_jobs, flops, n_steps)
 
-        monkeypatch.setattr(_threads, "_n_threads", n_threads)
+        monkeypatch.setattr(threads, "_n_threads", n_threads)
 
 
 @pytest.fixture

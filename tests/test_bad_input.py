@@ -478,8 +478,8 @@ def test_no_mini_batch_with_weight(record_every):
     """Those held out have all of the weight."""
     rows = np.arange(100)
     data = np.c_[rows, rows**2] / 100.0
-    probe = MLPRegressor(early_stopping=True, max_iter=1, random_state=0).fit(data, rows)
-    _, held_out = train_test_split(rows, random_state=_after_weights(probe), test_size=0.1)
+    testing = MLPRegressor(early_stopping=True, max_iter=1, random_state=0).fit(data, rows)
+    _, held_out = train_test_split(rows, random_state=_after_weights(testing), test_size=0.1)
     weights = np.isin(rows, held_out).astype(float)
     estimator = MLPRegressor(
         early_stopping=True, max_iter=1, random_state=0, record_every=record_every
@@ -612,7 +612,7 @@ class TestDivergence:
 
 
 def test_callbacks_need_a_new_scikit_learn(monkeypatch):
-    monkeypatch.setattr(cymlp._callbacks, "FitCallback", None)
+    monkeypatch.setattr(cymlp._estimators.callbacks, "FitCallback", None)
     assert not hasattr(MLPClassifier(), "set_callbacks")
     error = error_of(lambda: MLPClassifier().set_callbacks(print))
     assert "set_callbacks needs scikit-learn 1.9 or later" in str(error.__cause__)

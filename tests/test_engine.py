@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array, csr_matrix
 
 from cymlp import _engine
-from cymlp._threads import engine_threads
+from cymlp._engine.threads import engine_threads
 from reference import (
     ACTIVATIONS,
     LINKS,
@@ -39,7 +39,7 @@ class Case:
         self.X = rng.standard_normal((n, d)) * (rng.random((n, d)) < 0.6)
         self.T = targets_for(output, n, k, rng)
         self.w = rng.uniform(0.1, 2, n)
-        self.layout = _engine.Layout(
+        self.layout = _engine.Architecture(
             self.units,
             activation,
             output,
@@ -49,7 +49,7 @@ class Case:
 
     def samples(self, X=None, dtype=np.float64, weighted=True):
         X = self.X.astype(dtype) if X is None else X
-        return _engine.Samples(X, self.T.astype(dtype), self.w.astype(dtype) if weighted else None)
+        return _engine.Dataset(X, self.T.astype(dtype), self.w.astype(dtype) if weighted else None)
 
     def work(self, samples, n_rows, dtype=np.float64):
         return np.empty(_engine.workspace_elements(self.layout, samples, n_rows)[0], dtype=dtype)
@@ -58,7 +58,7 @@ class Case:
         parameters = self.reference.flat if parameters is None else parameters
         gradient = np.full(parameters.size, np.nan, dtype=dtype)
         work = self.work(samples, len(self.X), dtype) if work is None else work
-        update = _engine.Update("gradient", learning_rate=0.0, alpha=alpha)
+        update = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=alpha)
         loss = _engine.loss_gradient(
             self.layout, update, parameters.astype(dtype), gradient, samples, work
         )
@@ -68,7 +68,7 @@ class Case:
         """dloss/dX; memory beyond the workspace must stay as it is."""
         parameters = self.reference.flat.astype(dtype)
         out = np.full(self.X.shape, np.nan, dtype=dtype)
-        update = _engine.Update("gradient", learning_rate=0.0, alpha=0.0)
+        update = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=0.0)
         n_elements, _ = _engine.workspace_elements(self.layout, samples, len(self.X), size)
         memory = np.full(n_elements + 150_000, 7, dtype=dtype)
         with engine_threads(size, 1, 1, 1) as team:
@@ -156,7 +156,7 @@ def test_activations_of_each_layer(activation, rule, size):
         case.outputs(case.samples(), 23), case.reference.forward(case.X)[1][-1], rtol=1e-12
     )
     settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6} if rule == "adam" else {}
-    update = _engine.Update(rule, learning_rate=0.1, alpha=0.2, **settings)
+    update = _engine.UpdateRule(rule, learning_rate=0.1, alpha=0.2, **settings)
     parameters, loss, _ = case.train(update, case.samples(), 6, in_place=True, size=size)
     batches = [np.arange(23)[start : start + 6] for start in range(0, 23, 6)]
     expected, expected_loss = reference_training(case, rule, batches, 0.2, 0.1, **settings)
@@ -246,7 +246,7 @@ def test_training_against_reference(rule, hidden, weighted, shuffled, size, d, i
     if rule == "adam":
         settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6}
     order = np.random.default_rng(1).permutation(23) if shuffled else None
-    update = _engine.Update(rule, learning_rate=0.1, alpha=0.2, **settings)
+    update = _engine.UpdateRule(rule, learning_rate=0.1, alpha=0.2, **settings)
     parameters, loss, _ = case.train(
         update, case.samples(weighted=weighted), 6, order=order, size=size, in_place=in_place
     )
@@ -265,7 +265,7 @@ def test_training_against_reference(rule, hidden, weighted, shuffled, size, d, i
 def test_wide_layers_and_long_batches(rule, size):
     """More than one block of every kind: of a product's, of a W's rows, of a batch."""
     case = Case((600, 70), n=300, k=10, d=300)
-    update = _engine.Update(
+    update = _engine.UpdateRule(
         rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
     )
     for batch_size, in_place in ((100, True), (300, False)):
@@ -277,7 +277,7 @@ def test_wide_layers_and_long_batches(rule, size):
         expected, expected_loss = reference_training(case, rule, rows, 0.1, 0.01, **settings)
         assert_allclose(parameters, expected, rtol=1e-7, atol=1e-9)
         assert_allclose(loss, expected_loss, rtol=1e-11)
-        update = _engine.Update(
+        update = _engine.UpdateRule(
             rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
         )
 
@@ -287,7 +287,7 @@ def test_subnormal_parameters_become_zero():
     case = Case((), output="identity")
     case.reference.flat = np.full_like(case.reference.flat, 1e-310)
     case.X[:, 0] = 0
-    update = _engine.Update("sgd", learning_rate=0.1, alpha=0)
+    update = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0)
     parameters, _, _ = case.train(update, case.samples(), 23, in_place=True)
     assert_array_equal(parameters[:3], 0)
 
@@ -297,7 +297,7 @@ def test_subnormal_parameters_become_zero():
 def test_sgd_in_place_equals_gradient_then_update(hidden, batch_size):
     results = [
         Case(hidden).train(
-            _engine.Update("sgd", learning_rate=0.1, alpha=0.2),
+            _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0.2),
             Case(hidden).samples(),
             batch_size,
             in_place=in_place,
@@ -313,11 +313,15 @@ def test_sgd_in_place_equals_gradient_then_update(hidden, batch_size):
 def test_float32_follows_float64(rule, dtype):
     case = Case((5, 4))
     parameters, loss, _ = case.train(
-        _engine.Update(rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6),
+        _engine.UpdateRule(
+            rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
+        ),
         case.samples(dtype=dtype), 5, dtype=dtype, in_place=rule == "sgd",
     )  # fmt: skip
     exact, exact_loss, _ = case.train(
-        _engine.Update(rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6),
+        _engine.UpdateRule(
+            rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
+        ),
         case.samples(), 5,
     )  # fmt: skip
     assert parameters.dtype == dtype
@@ -355,7 +359,7 @@ def test_memory_layouts_of_X(form, shuffled, dtype):
     order = np.random.default_rng(1).permutation(len(X)) if shuffled else None
     results = []
     for form_of_X in (X, strided_forms(X)[form]):
-        update = _engine.Update("sgd", learning_rate=0.1, alpha=0.0)
+        update = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0.0)
         samples = case.samples(form_of_X, dtype)
         results.append(case.train(update, samples, 5, order=order, dtype=dtype)[0])
         results.append(case.outputs(samples, len(X), order=order, dtype=dtype))
@@ -370,11 +374,11 @@ def test_broadcast_and_single_column_X():
     assert_array_equal(
         case.outputs(case.samples(constant), 23), case.outputs(case.samples(constant.copy()), 23)
     )
-    layout = _engine.Layout((1, 2), "relu", "identity")
+    layout = _engine.Architecture((1, 2), "relu", "identity")
     column = np.arange(12.0).reshape(6, 2)[:, 1:]
     parameters = np.array([2.0, 3.0, 0.5, -0.5])
     out = np.empty((6, 2))
-    samples = _engine.Samples(column)
+    samples = _engine.Dataset(column)
     work = np.empty(_engine.prediction_elements(layout, samples, 6)[0])
     _engine.predict(layout, parameters, samples, None, out, True, work)
     assert_allclose(out, column * [2, 3] + [0.5, -0.5])
@@ -395,7 +399,7 @@ def test_sparse_equals_dense(hidden, shuffled, container, index_dtype, dtype):
     for in_place in (False, True):
         results = []
         for X in (sparse, case.X.astype(dtype)):
-            update = _engine.Update("sgd", learning_rate=0.1, alpha=0.2)
+            update = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0.2)
             samples = case.samples(X, dtype)
             results.append(
                 case.train(update, samples, 5, order=order, dtype=dtype, in_place=in_place)[0]
@@ -412,7 +416,7 @@ def test_sparse_with_repeated_and_unsorted_entries():
     )
     case = Case()
     expected = case.reference.forward(X.toarray())[1][-1]
-    samples = _engine.Samples(X)
+    samples = _engine.Dataset(X)
     assert_allclose(case.outputs(samples, 2), expected, rtol=1e-12)
 
 
@@ -436,8 +440,8 @@ def test_chunks_do_not_show(sparse):
 
 def test_workspace_is_bounded():
     """However many rows a batch has; and it never has more rows than the batch."""
-    layout = _engine.Layout((784, 100, 10), "relu", "softmax")
-    samples = _engine.Samples(np.empty((10, 784), dtype=np.float32))
+    layout = _engine.Architecture((784, 100, 10), "relu", "softmax")
+    samples = _engine.Dataset(np.empty((10, 784), dtype=np.float32))
     for n_rows in (1, 10, 1_000, 1_000_000_000):
         n_elements, chunk = _engine.workspace_elements(layout, samples, n_rows)
         assert 4 * n_elements < 8_000_000
@@ -446,18 +450,18 @@ def test_workspace_is_bounded():
 
 def test_chunks_of_sparse_rows_are_bounded_by_their_entries():
     """So that Ctrl-C does not wait: a chunk has at most 5e7 products with the first weights."""
-    layout = _engine.Layout((50_000, 100, 2), "relu", "softmax")
+    layout = _engine.Architecture((50_000, 100, 2), "relu", "softmax")
     X = csr_array(np.ones((20, 50_000), dtype=np.float32))
-    _, chunk = _engine.workspace_elements(layout, _engine.Samples(X), 1000)
+    _, chunk = _engine.workspace_elements(layout, _engine.Dataset(X), 1000)
     assert chunk == 9
     X = csr_array((20, 50_000), dtype=np.float32)
-    assert _engine.workspace_elements(layout, _engine.Samples(X), 1000)[1] == 1000
+    assert _engine.workspace_elements(layout, _engine.Dataset(X), 1000)[1] == 1000
 
 
 def test_batches_without_weight_are_skipped():
     case = Case()
     case.w[:6] = 0
-    update = _engine.Update("adam", learning_rate=0.1, alpha=0.2, beta_1=0.9, beta_2=0.99)
+    update = _engine.UpdateRule("adam", learning_rate=0.1, alpha=0.2, beta_1=0.9, beta_2=0.99)
     parameters, loss, _ = case.train(update, case.samples(), 6)
     batches = [np.arange(start, min(start + 6, 23)) for start in range(6, 23, 6)]
     expected, expected_loss = reference_training(
@@ -470,7 +474,7 @@ def test_batches_without_weight_are_skipped():
 
 def test_bool_targets():
     case = Case()
-    indicator = _engine.Samples(case.X, case.T.astype(bool), case.w)
+    indicator = _engine.Dataset(case.X, case.T.astype(bool), case.w)
     assert case.loss_gradient(indicator, 0.1)[0] == case.loss_gradient(case.samples(), 0.1)[0]
 
 
@@ -479,7 +483,7 @@ def test_class_targets():
     case = Case()
     classes = np.arange(23, dtype=np.intc) % case.T.shape[1]
     case.T = np.eye(case.T.shape[1])[classes]
-    as_classes = _engine.Samples(case.X, classes, case.w, n_classes=case.T.shape[1])
+    as_classes = _engine.Dataset(case.X, classes, case.w, n_classes=case.T.shape[1])
     loss, gradient = case.loss_gradient(as_classes, 0.1)
     expected_loss, expected = case.loss_gradient(case.samples(), 0.1)
     assert loss == expected_loss
@@ -492,7 +496,7 @@ def test_nothing_is_allocated_in_a_run(sparse):
     case = Case(n=2000)
     samples = case.samples(csr_array(case.X) if sparse else None)
     order = np.random.default_rng(1).permutation(2000)
-    update = _engine.Update("adam", learning_rate=0.1, alpha=0.2, beta_1=0.9, beta_2=0.99)
+    update = _engine.UpdateRule("adam", learning_rate=0.1, alpha=0.2, beta_1=0.9, beta_2=0.99)
     parameters = case.reference.flat
     gradient = np.empty_like(parameters)
     state = np.zeros((2, parameters.size))
@@ -519,16 +523,16 @@ class TestMisuse:
         with pytest.raises(TypeError, match="one dtype"):
             case.outputs(case.samples(dtype=np.float32), 23)
         with pytest.raises(TypeError, match="targets"):
-            _engine.Samples(case.X, case.T.astype(np.float32))
+            _engine.Dataset(case.X, case.T.astype(np.float32))
         with pytest.raises(TypeError, match="X must have"):
-            _engine.Samples(np.ones((2, 2), dtype=int))
+            _engine.Dataset(np.ones((2, 2), dtype=int))
 
     def test_shapes(self):
         case = Case()
         samples = case.samples()
         work = case.work(samples, 23)
         short = np.ones(3)
-        nothing = _engine.Update("gradient", learning_rate=0, alpha=0)
+        nothing = _engine.UpdateRule("gradient", learning_rate=0, alpha=0)
         with pytest.raises(ValueError, match="do not fit together"):
             _engine.loss_gradient(case.layout, nothing, short, short, samples, work)
         with pytest.raises(ValueError, match="no room"):
@@ -538,20 +542,20 @@ class TestMisuse:
         with pytest.raises(ValueError, match="output"):
             case.outputs(samples, 22)
         with pytest.raises(ValueError, match="targets has"):
-            _engine.Samples(case.X, case.T[:-1])
+            _engine.Dataset(case.X, case.T[:-1])
         with pytest.raises(ValueError, match="weights has"):
-            _engine.Samples(case.X, case.T, case.w[:-1])
+            _engine.Dataset(case.X, case.T, case.w[:-1])
 
     @pytest.mark.parametrize("wrong", [-1, 3])
     def test_classes_are_checked(self, wrong):
         with pytest.raises(ValueError, match=rf"targets\[1\] is {wrong}, of 3 classes"):
-            _engine.Samples(np.ones((2, 4)), np.array([0, wrong], dtype=np.intc), n_classes=3)
+            _engine.Dataset(np.ones((2, 4)), np.array([0, wrong], dtype=np.intc), n_classes=3)
 
     def test_indptr_is_checked(self):
         X = csr_array(np.ones((3, 4)))
         X.indptr = X.indptr[:-1]
         with pytest.raises(ValueError, match="indptr"):
-            _engine.Samples(X)
+            _engine.Dataset(X)
 
     def test_no_weight(self):
         case = Case()
@@ -567,7 +571,7 @@ class TestMisuse:
 
     def test_batches_have_rows(self):
         case = Case()
-        update = _engine.Update("sgd", learning_rate=0.1, alpha=0)
+        update = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0)
         samples = case.samples()
         parameters = case.reference.flat
         with pytest.raises(ValueError, match="no rows"):
@@ -579,8 +583,8 @@ class TestMisuse:
     def test_gradients_that_need_memory(self):
         case = Case(n=300)
         samples, sparse = case.samples(), case.samples(csr_array(case.X))
-        adam = _engine.Update("adam", learning_rate=0.1, alpha=0)
-        sgd = _engine.Update("sgd", learning_rate=0.1, alpha=0)
+        adam = _engine.UpdateRule("adam", learning_rate=0.1, alpha=0)
+        sgd = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0)
         for update, data, batch_size, needed in (
             (adam, samples, 128, False), (adam, samples, 129, True), (adam, sparse, 5, True),
             (sgd, samples, 300, False), (sgd, sparse, 300, False),
@@ -596,7 +600,7 @@ class TestMisuse:
     def test_state_must_fit_the_rule(self):
         case = Case()
         parameters = case.reference.flat
-        update = _engine.Update("adam", learning_rate=0.1, alpha=0)
+        update = _engine.UpdateRule("adam", learning_rate=0.1, alpha=0)
         with pytest.raises(ValueError, match="state"):
             _engine.train(
                 case.layout, update, parameters, np.empty_like(parameters),

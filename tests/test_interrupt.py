@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cymlp import MLPClassifier, MLPRegressor, _engine, _threads
+from cymlp import MLPClassifier, MLPRegressor, _engine
+from cymlp._engine import threads
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "setitimer"), reason="this platform has no interval timer"
@@ -134,15 +135,15 @@ def test_other_threads_go_on_meanwhile(long_epoch):
 def small_model():
     """A model whose calls take a team of two, its data, and SciPy's BLAS, with two threads."""
     X = np.random.default_rng(0).standard_normal((400, 70))
-    libraries = _threads._scipy_blas()
+    libraries = threads._scipy_blas()
     before = [library.get_num_threads() for library in libraries]
     for library in libraries:
-        _threads._set_threads(library, 2)
+        threads._set_threads(library, 2)
     if not libraries or any(library.get_num_threads() != 2 for library in libraries):
         pytest.skip("this BLAS does not let its threads be set")
     yield MLPClassifier((32,), max_iter=2, n_jobs=2).fit(X, X[:, 0] > 0), X, libraries
     for library, n in zip(libraries, before, strict=True):
-        _threads._set_threads(library, n)
+        threads._set_threads(library, n)
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_nothing_outlives_an_interrupted_call(monkeypatch, small_model, alarm, m
             interrupted += any("interrupted by user" in str(one.message) for one in warned)
         except KeyboardInterrupt:
             interrupted += 1
-        assert not _engine.AT_WORK and not _threads._blas.runs
+        assert not _engine.AT_WORK and not threads._blas.runs
         assert all(library.get_num_threads() == 2 for library in libraries)
     assert interrupted > 0
     deadline = time.monotonic() + 10  # the last team's threads may still be on their way out
@@ -199,7 +200,8 @@ def _os_threads():
 _PREDICTING_HANDLER = """
 import signal
 import numpy as np
-from cymlp import MLPClassifier, _engine, _threads
+from cymlp import MLPClassifier, _engine
+from cymlp._engine import threads
 
 def set_threads(*arguments):
     if not found:
@@ -217,7 +219,7 @@ def predict(*of_the_signal):
     found.append(np.array_equal(model.predict_proba(X), expected))
 
 signal.signal(signal.SIGALRM, predict)
-original, _threads._set_threads = _threads._set_threads, set_threads
+original, threads._set_threads = threads._set_threads, set_threads
 assert np.array_equal(model.predict_proba(X), expected)
 assert len(found) >= 2 and all(found)
 """

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, ndtr
 from scipy.special import softmax as scipy_softmax
 
-from cymlp._engine import Layout, Update, apply_link, probe
+from cymlp._engine import Architecture, UpdateRule, apply_link, testing
 from reference import (
     ACTIVATIONS,
     KEEPING_SLOPE,
@@ -25,7 +25,9 @@ RTOL = {np.float32: 1e-5, np.float64: 1e-13}
 
 
 def layout(activation="relu", output="identity"):
-    return Layout((1, 1, 1), activation, output, loss_parameter=LOSS_PARAMETERS.get(output, 0.0))
+    return Architecture(
+        (1, 1, 1), activation, output, loss_parameter=LOSS_PARAMETERS.get(output, 0.0)
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -39,7 +41,7 @@ def layout(activation="relu", output="identity"):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("alpha, beta", [(1.0, 0.0), (-0.3, 1.0), (2.0, 0.5)])
-@pytest.mark.parametrize("product", [probe.gemm, probe.tiled_gemm, probe.blas_gemm])
+@pytest.mark.parametrize("product", [testing.gemm, testing.tiled_gemm, testing.blas_gemm])
 def test_gemm(product, dtype, transpose_a, transpose_b, m, n, k, alpha, beta):
     rng = np.random.default_rng(0)
     A = rng.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
@@ -60,7 +62,7 @@ def test_gemm_plus_a_row(dtype, m, n, k):
     rng = np.random.default_rng(0)
     A, B = (rng.standard_normal(shape).astype(dtype) for shape in ((m, k), (k, n)))
     row, C = rng.standard_normal(n).astype(dtype), np.full((m, n), np.nan, dtype=dtype)
-    probe.gemm(False, False, 1.0, A, B, 1.0, C, row)
+    testing.gemm(False, False, 1.0, A, B, 1.0, C, row)
     assert_allclose(C, A @ B + row, rtol=RTOL[dtype], atol=RTOL[dtype] * (10 + k))
 
 
@@ -72,7 +74,7 @@ def test_gemm_writes_and_reads_within_its_matrices():
             C = memory[: m * n].reshape(m, n)
             A, B = np.ones((m, k), dtype=dtype), np.full(k * n + 64, np.nan, dtype=dtype)
             B[: k * n] = 1
-            probe.tiled_gemm(False, False, 1.0, A, B[: k * n].reshape(k, n), 0.0, C)
+            testing.tiled_gemm(False, False, 1.0, A, B[: k * n].reshape(k, n), 0.0, C)
             assert_array_equal(C, k)
             assert np.isnan(memory[m * n :]).all()
 
@@ -81,7 +83,7 @@ def test_gemm_lets_nan_through():
     A = np.ones((3, 20))
     A[1, 7] = np.nan
     C = np.zeros((3, 5))
-    probe.tiled_gemm(False, False, 1.0, A, np.ones((20, 5)), 0.0, C)
+    testing.tiled_gemm(False, False, 1.0, A, np.ones((20, 5)), 0.0, C)
     assert_array_equal(np.isnan(C), [[False] * 5, [True] * 5, [False] * 5])
 
 
@@ -95,14 +97,14 @@ def test_activation_and_derivative(dtype, activation, shape):
     D = rng.standard_normal(shape).astype(dtype)
     slope = df(Z.astype(np.float64))
     A, A_too, slopes = Z.copy(), Z.copy(), np.full_like(Z, np.nan)
-    probe.activate(layout(activation), A)
+    testing.activate(layout(activation), A)
     assert_allclose(A, f(Z.astype(np.float64)), rtol=RTOL[dtype], atol=RTOL[dtype])
-    probe.activate_keeping_slope(layout(activation), A_too, slopes)
+    testing.activate_keeping_slope(layout(activation), A_too, slopes)
     assert_array_equal(A_too, A)
     assert_allclose(slopes, slope, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
     if activation not in KEEPING_SLOPE:
         expected = D * slope
-        probe.multiply_derivative(layout(activation), A, D)
+        testing.multiply_derivative(layout(activation), A, D)
         assert_allclose(D, expected, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
 
 
@@ -132,8 +134,8 @@ def test_activation_at_the_ends(dtype, activation):
     outputs, slopes = (np.array(values) for values in ENDS[activation])
     Z = np.array([[-1e30, -1e4, 0.0, 1e4, 1e30, np.nan]], dtype=dtype)
     F, A = np.full_like(Z, np.nan), Z.copy()
-    probe.activate(layout(activation), A)
-    probe.activate_keeping_slope(layout(activation), Z, F)
+    testing.activate(layout(activation), A)
+    testing.activate_keeping_slope(layout(activation), Z, F)
     epsilon = np.finfo(dtype).eps
     for result in (A, Z):
         assert_allclose(result[0], outputs, rtol=4 * epsilon)
@@ -147,7 +149,7 @@ def test_activation_at_the_ends(dtype, activation):
 )
 def test_activation_at_infinity(dtype, activation, ends):
     Z = np.array([[-np.inf, np.inf]], dtype=dtype)
-    probe.activate(layout(activation), Z)
+    testing.activate(layout(activation), Z)
     assert_array_equal(Z[0], ends)
 
 
@@ -175,7 +177,7 @@ def test_tanh_to_the_last_places(dtype, longer):
     small = np.logspace(-30, 0, 10_000)
     x = np.concatenate([np.linspace(-25, 25, 400_001), small, -small]).astype(dtype)
     result = x[None].copy()
-    probe.activate(layout("tanh"), result)
+    testing.activate(layout("tanh"), result)
     assert ulps(result[0], np.tanh(x.astype(longer))).max() < 3
 
 
@@ -199,7 +201,7 @@ def dense(low, high):
 def test_expm1_and_log1p_to_the_last_places(activation, exact, ends, dtype, longer):
     x = dense(*ends).astype(dtype)
     result = x[None].copy()
-    probe.activate(layout(activation), result)
+    testing.activate(layout(activation), result)
     assert ulps(result[0], exact(x.astype(longer))).max() < 3
 
 
@@ -211,7 +213,7 @@ def test_gelu_to_the_last_places(dtype, longer):
     """
     x = dense(-40, 40).astype(dtype)
     result = x[None].copy()
-    probe.activate(layout("gelu"), result)
+    testing.activate(layout("gelu"), result)
     exact = x.astype(longer) * ndtr(x.astype(np.float64))
     assert (np.abs(result[0] - exact) <= 2 * np.spacing(np.abs(x))).all()
     assert ulps(result[0][x > 0], exact[x > 0]).max() < 3
@@ -229,7 +231,7 @@ def test_exp_at_the_ends(dtype):
 def test_link(dtype, output):
     Z = np.random.default_rng(0).standard_normal((6, 4)).astype(dtype)
     expected = LINKS[output](Z.astype(np.float64))
-    apply_link(Layout((1, 4), "relu", output), Z)
+    apply_link(Architecture((1, 4), "relu", output), Z)
     assert_allclose(Z, expected, rtol=RTOL[dtype])
 
 
@@ -247,7 +249,7 @@ def test_loss_and_delta(dtype, k, output):
     expected = w[:, None] * delta(output, outputs, T)
     if output == "identity":
         losses = losses / k
-    loss = probe.output_delta(layout(output=output), Z, T, w)
+    loss = testing.output_delta(layout(output=output), Z, T, w)
     assert_allclose(loss, w @ losses, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
     assert_allclose(Z, expected, rtol=1e-4, atol=10 * RTOL[dtype])
 
@@ -261,8 +263,8 @@ def test_log_losses_do_not_overflow(dtype, output, size):
     Z = np.array([[size, -size], [-size, size]], dtype=dtype)
     T = np.array([[1, 0], [1, 0]], dtype=dtype)
     w = np.array([1, 0], dtype=dtype)
-    right = probe.output_delta(layout(output=output), Z.copy(), T, w)
-    wrong = probe.output_delta(layout(output=output), Z, T, w[::-1].copy())
+    right = testing.output_delta(layout(output=output), Z.copy(), T, w)
+    wrong = testing.output_delta(layout(output=output), Z, T, w[::-1].copy())
     n_terms = {"logistic": 2, "softmax": 1}[output]
     assert_allclose(right, 0, atol=3 * epsilon)
     assert_allclose(wrong, -n_terms * np.log(epsilon), rtol=1e-6)
@@ -277,11 +279,11 @@ def test_poisson_far_out_gives_no_nan(dtype):
     for t in (0.0, 3.0):
         T = np.array([[t]], dtype=dtype)
         Z = np.array([[-1e4]], dtype=dtype)
-        loss = probe.output_delta(net, Z, T, w)
+        loss = testing.output_delta(net, Z, T, w)
         assert_allclose(loss, t * np.log(t) + 1e4 * t - t if t else 0, rtol=1e-6)
         assert Z[0, 0] == -t
         Z = np.array([[1e4]], dtype=dtype)
-        assert probe.output_delta(net, Z, T, w) == np.inf
+        assert testing.output_delta(net, Z, T, w) == np.inf
         assert Z[0, 0] == np.inf
 
 
@@ -289,7 +291,7 @@ def test_poisson_far_out_gives_no_nan(dtype):
 def test_nan_is_not_hidden(output):
     Z = np.array([[np.nan, 1.0]])
     T = np.array([[1.0, 0.0]])
-    assert np.isnan(probe.output_delta(layout(output=output), Z, T, np.ones(1)))
+    assert np.isnan(testing.output_delta(layout(output=output), Z, T, np.ones(1)))
     assert np.isnan(Z[0, 0])
 
 
@@ -301,14 +303,14 @@ def test_update_rules(dtype, rule):
     settings = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6} if rule == "adam" else {}
     if rule in ("momentum", "nesterov"):
         settings = {"momentum": 0.7}
-    update = Update(rule, learning_rate=0.1, alpha=0.0, **settings)
+    update = UpdateRule(rule, learning_rate=0.1, alpha=0.0, **settings)
     reference = ReferenceUpdate(rule, 0.1, **settings)
     state = np.zeros((update.n_states, w.size), dtype=dtype)
     expected = w.astype(np.float64)
     for _ in range(5):
         g = rng.standard_normal(w.size).astype(dtype)
         expected = reference(expected, g + 0.03 * expected)
-        probe.apply(update, w, g, state, 0.03)
+        testing.apply(update, w, g, state, 0.03)
     assert update.n_updates == 5
     assert_allclose(w, expected, rtol=100 * RTOL[dtype], atol=10 * RTOL[dtype])
 
@@ -316,11 +318,13 @@ def test_update_rules(dtype, rule):
 def test_shapes_are_checked():
     square, flat = np.ones((2, 2)), np.ones(2)
     with pytest.raises(ValueError, match="do not agree"):
-        probe.gemm(False, False, 1.0, np.ones((2, 3)), square, 0.0, square)
+        testing.gemm(False, False, 1.0, np.ones((2, 3)), square, 0.0, square)
     with pytest.raises(ValueError, match="do not agree"):
-        probe.output_delta(layout(), square, np.ones((3, 2)), flat)
+        testing.output_delta(layout(), square, np.ones((3, 2)), flat)
     with pytest.raises(ValueError, match="do not agree"):
-        probe.apply(Update("adam", learning_rate=1, alpha=0), flat, flat, np.ones((1, 2)), 0.0)
+        testing.apply(
+            UpdateRule("adam", learning_rate=1, alpha=0), flat, flat, np.ones((1, 2)), 0.0
+        )
 
 
 def test_reference_is_right():

@@ -93,7 +93,7 @@ def test_examples_in_docstrings(name):
 def test_it_is_typed():
     folder = Path(cymlp.__file__).parent
     assert (folder / "py.typed").exists()
-    for source in ("cpu", "engine", "layout", "probe", "samples", "team", "updates"):
+    for source in ("architecture", "cpu", "dataset", "engine", "team", "testing", "update_rule"):
         compiled = importlib.import_module(f"cymlp._engine.{source}")
         stub = (folder / "_engine" / f"{source}.pyi").read_text()
         for name in vars(compiled):
@@ -165,7 +165,10 @@ def test_types_of_a_users_file(tmp_path):
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     revealed = re.findall(r'Revealed type is "(?:builtins\.)?([\w.]+)', result.stdout)
-    classifier, regressor = "cymlp._classifier.MLPClassifier", "cymlp._regressor.MLPRegressor"
+    classifier, regressor = (
+        "cymlp._estimators.classifier.MLPClassifier",
+        "cymlp._estimators.regressor.MLPRegressor",
+    )
     assert revealed == [
         classifier, regressor, classifier, regressor, "numpy.ndarray", "numpy.ndarray",
         classifier, regressor, "float", "numpy.ndarray",
@@ -217,7 +220,7 @@ def test_unknown_instruction_set():
 
 def test_import_starts_nothing():
     """No BLAS is searched for and no callback machinery set up before it is needed."""
-    program = "import cymlp._threads as t; print(t._blas._libraries)"
+    program = "import cymlp._engine.threads as t; print(t._blas._libraries)"
     result = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )

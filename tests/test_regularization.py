@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from test_engine import Case
 
 from cymlp import MLPClassifier, MLPRegressor
-from cymlp._engine import Update, probe
+from cymlp._engine import UpdateRule, testing
 from reference import ACTIVATIONS, ReferenceUpdate
 
 RULES = {
@@ -64,7 +64,9 @@ def assert_trains_as_reference(
     targets=lambda T: T, **settings,
 ):  # fmt: skip
     """One epoch of the engine and of the reference, by mini-batches of 6, from the same weights."""
-    update = Update(rule, learning_rate=0.1, seed=seed, **{"alpha": 0.0} | settings | RULES[rule])
+    update = UpdateRule(
+        rule, learning_rate=0.1, seed=seed, **{"alpha": 0.0} | settings | RULES[rule]
+    )
     parameters, loss, _ = case.train(update, case.samples(), 6, size=size, in_place=in_place)
     expected, expected_loss = trained_by_reference(
         case, rule, 0.1, 6, masks=masks, targets=targets, **settings
@@ -76,7 +78,7 @@ def assert_trains_as_reference(
 def masks_of(rate, shape, seed=0, **place):
     """What drop_out multiplies activations and slopes of ``shape`` with."""
     mask, slopes = np.ones(shape), np.ones(shape)
-    probe.drop_out(mask, slopes, rate, seed, **place)
+    testing.drop_out(mask, slopes, rate, seed, **place)
     assert_array_equal(mask, slopes)
     return mask
 
@@ -88,7 +90,7 @@ class TestDropout:
         """Of all, of each row and of each column, within 5 standard deviations."""
         A = np.full((300, 400), 3, dtype=dtype)
         slopes = np.full_like(A, 2)
-        probe.drop_out(A, slopes, rate, 7)
+        testing.drop_out(A, slopes, rate, 7)
         kept = A != 0
         assert_array_equal(A, np.where(kept, dtype(3) * dtype(1 / (1 - rate)), 0))
         assert_array_equal(slopes, np.where(kept, dtype(2) * dtype(1 / (1 - rate)), 0))
@@ -149,7 +151,8 @@ class TestDropout:
         case = Case((12,), dropout=(0.5,))
         results = [
             case.train(
-                Update(rule, learning_rate=0.1, alpha=0.0, seed=3, **RULES[rule]), case.samples(),
+                UpdateRule(rule, learning_rate=0.1, alpha=0.0, seed=3, **RULES[rule]),
+                case.samples(),
                 10, room=rows,
             )[0]
             for rows in (None, room)
@@ -241,7 +244,7 @@ class TestPenalties:
         """A diverging fit must show itself."""
         case = Case(())
         case.reference.W[0][0, 0] = np.nan
-        update = Update("sgd", learning_rate=0.1, alpha=0.0, l1=(5.0,))
+        update = UpdateRule("sgd", learning_rate=0.1, alpha=0.0, l1=(5.0,))
         parameters, _, _ = case.train(update, case.samples(dtype=dtype), 6, dtype=dtype)
         assert np.isnan(parameters[0])
 
@@ -310,7 +313,7 @@ class TestClipping:
         gradient = case.reference.gradient(case.X, case.T, case.w, alpha)
         length = np.linalg.norm(gradient)
         assert 0.06 < length < 1e3
-        update = Update("sgd", learning_rate=0.1, alpha=alpha, clip_norm=clip_norm)
+        update = UpdateRule("sgd", learning_rate=0.1, alpha=alpha, clip_norm=clip_norm)
         after, _, _ = case.train(update, case.samples(), 23, size=size)
         wanted = min(length, clip_norm)
         assert_allclose(np.linalg.norm(after - before), 0.1 * wanted, rtol=1e-9)
@@ -332,7 +335,7 @@ class TestClipping:
         results = []
         for clip_norm in (0.0, 1e300):
             case = Case((5, 4), d=70)
-            update = Update(
+            update = UpdateRule(
                 rule, learning_rate=0.1, alpha=0.5, l1=(0.1, 0.2, 0.0), clip_norm=clip_norm,
                 weight_decay=weight_decay, **RULES[rule],
             )  # fmt: skip

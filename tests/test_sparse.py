@@ -179,13 +179,13 @@ def test_indices_that_change_during_a_fit(dense, solver, n_jobs, attribute, valu
 
 def test_indices_that_change_after_the_check(dense, model, monkeypatch):
     X = csr_array(dense)
-    original = _engine.Samples
+    original = _engine.Dataset
 
     def samples(X, *args, **kwargs):
         X.indices[7] = 2**30
         return original(X, *args, **kwargs)
 
-    monkeypatch.setattr(_engine, "Samples", samples)
+    monkeypatch.setattr(_engine, "Dataset", samples)
     with pytest.raises(ValueError, match="Input X is a broken sparse csr matrix"):
         model.predict_proba(X)
 

@@ -11,7 +11,8 @@ from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_matrix
 
-from cymlp import MLPClassifier, MLPRegressor, _engine, _threads
+from cymlp import MLPClassifier, MLPRegressor, _engine
+from cymlp._engine import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -20,22 +21,22 @@ SMALL, LARGE = (None, 10, 100_000, 1000), (None, 200, 1_000_000, 1000)
 
 
 def n_threads():
-    return [info["num_threads"] for info in _threads.blas_info()]
+    return [info["num_threads"] for info in threads.blas_info()]
 
 
 @pytest.fixture(autouse=True)
 def two_threads():
     """BLAS with two threads before each test, and as it was after it."""
-    libraries = _threads._scipy_blas()
+    libraries = threads._scipy_blas()
     before = [library.get_num_threads() for library in libraries]
     for library in libraries:
-        _threads._set_threads(library, 2)
+        threads._set_threads(library, 2)
     if n_threads() != [2] * len(libraries):
         pytest.skip("this BLAS does not let its threads be set")
     yield
     assert n_threads() == [2] * len(libraries)
     for library, n in zip(libraries, before, strict=True):
-        _threads._set_threads(library, n)
+        threads._set_threads(library, n)
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def no_more_threads():
 
 
 def test_scipys_blas_is_found():
-    assert len(_threads.blas_info()) >= 1
+    assert len(threads.blas_info()) >= 1
 
 
 @pytest.fixture
@@ -64,17 +65,17 @@ class TestBlas:
 
     def test_it_has_one_during_a_run(self):
         for arguments in (SMALL, LARGE):
-            with _threads.engine_threads(*arguments):
+            with threads.engine_threads(*arguments):
                 assert set(n_threads()) == {1}
             assert set(n_threads()) == {2}
 
     def test_it_is_left_alone_by_a_tiny_run(self):
-        with _threads.engine_threads(None, 1, 1000, 10):
+        with threads.engine_threads(None, 1, 1000, 10):
             assert set(n_threads()) == {2}
 
     def test_it_is_left_alone_by_a_build_that_does_not_call_it(self, monkeypatch):
         monkeypatch.setattr(_engine, "USES_BLAS", False)
-        with _threads.engine_threads(*LARGE):
+        with threads.engine_threads(*LARGE):
             assert set(n_threads()) == {2}
 
     def test_lbfgs_holds_it_in_any_build(self, monkeypatch, digits):
@@ -94,7 +95,7 @@ class TestBlas:
             assert set(found) == {expected}
 
     def test_restored_after_an_exception(self):
-        with pytest.raises(RuntimeError), _threads.engine_threads(*SMALL):
+        with pytest.raises(RuntimeError), threads.engine_threads(*SMALL):
             raise RuntimeError
 
     def test_runs_at_once(self):
@@ -102,16 +103,16 @@ class TestBlas:
         inside, leave = threading.Event(), threading.Event()
 
         def run():
-            with _threads.engine_threads(*SMALL):
+            with threads.engine_threads(*SMALL):
                 inside.set()
                 leave.wait(timeout=30)
 
         other = threading.Thread(target=run, daemon=True)
-        with _threads.engine_threads(*SMALL):
+        with threads.engine_threads(*SMALL):
             other.start()
             assert inside.wait(timeout=30)
         assert set(n_threads()) == {1}
-        with _threads.engine_threads(*SMALL):
+        with threads.engine_threads(*SMALL):
             assert set(n_threads()) == {1}
         leave.set()
         other.join()
@@ -119,7 +120,7 @@ class TestBlas:
 
     def test_a_run_where_no_thread_can_start(self, no_more_threads):
         """Then the calling thread sets BLAS's."""
-        with no_more_threads(), _threads.engine_threads(*LARGE):
+        with no_more_threads(), threads.engine_threads(*LARGE):
             assert set(n_threads()) == {1}
 
 
@@ -128,12 +129,12 @@ class TestNumberOfThreads:
 
     @pytest.fixture(autouse=True)
     def eight_cpus(self, monkeypatch):
-        monkeypatch.setattr(_threads, "cpus", lambda: 8)
+        monkeypatch.setattr(threads, "cpus", lambda: 8)
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
     @staticmethod
     def size(*arguments):
-        with _threads.engine_threads(*arguments) as team:
+        with threads.engine_threads(*arguments) as team:
             return team.size
 
     def test_by_the_size_of_the_step(self):
@@ -158,7 +159,7 @@ class TestNumberOfThreads:
             assert self.size(*LARGE) == 8
 
     def test_runs_at_once_share(self):
-        with _threads.engine_threads(*LARGE):
+        with threads.engine_threads(*LARGE):
             assert self.size(*LARGE) == 4
 
     def test_joblibs_threads_have_one_each(self):
@@ -169,13 +170,13 @@ class TestNumberOfThreads:
 
 
 def _team_size_in_worker():
-    with _threads.engine_threads(*LARGE) as team:
+    with threads.engine_threads(*LARGE) as team:
         return team.size
 
 
 def test_joblibs_processes_have_their_share():
     sizes = Parallel(n_jobs=2)(delayed(_team_size_in_worker)() for _ in range(2))
-    assert max(sizes) <= max(1, _threads.cpus() // 2)
+    assert max(sizes) <= max(1, threads.cpus() // 2)
 
 
 def fitted(X, y, **params):
@@ -238,7 +239,7 @@ class TestTeam:
             _engine.Team(2).serve(2)
 
     def test_threads_end_with_the_run(self):
-        with _threads.engine_threads(4, 1, 1, 1) as team:
+        with threads.engine_threads(4, 1, 1, 1) as team:
             assert team.n_serving == 3
             assert team in _engine.AT_WORK
         assert team.n_serving == 0
@@ -248,7 +249,7 @@ class TestTeam:
         """Then the calling one does all of the work, with the same bits."""
         with no_more_threads():
             alone = fitted(*digits, n_jobs=2)
-            with _threads.engine_threads(2, 1, 1, 1) as team:
+            with threads.engine_threads(2, 1, 1, 1) as team:
                 assert team.n_serving == 0
         together = fitted(*digits, n_jobs=2)
         assert_array_equal(alone.coefs_[0], together.coefs_[0])
@@ -258,10 +259,10 @@ class TestTeam:
     def test_a_forked_child_goes_on_alone(self, digits):
         """Its parent's other threads are not there, and it does not wait for them."""
         X, _ = digits
-        layout = _engine.Layout((64, 10), "relu", "softmax")
-        samples = _engine.Samples(X)
+        layout = _engine.Architecture((64, 10), "relu", "softmax")
+        samples = _engine.Dataset(X)
         parameters, out = np.zeros(650), np.empty((len(X), 10))
-        with _threads.engine_threads(2, 1, 1, 1) as team:
+        with threads.engine_threads(2, 1, 1, 1) as team:
             work = np.empty(_engine.prediction_elements(layout, samples, len(X), 2)[0])
             arguments = (layout, parameters, samples, None, out, True, work, True, team)
             _engine.predict(*arguments)
@@ -296,7 +297,7 @@ def test_contention(digits):
     quiet = fitted(*digits, n_jobs=2)
     busy = [
         multiprocessing.get_context("spawn").Process(target=_spin, daemon=True)
-        for _ in range(_threads.cpus())
+        for _ in range(threads.cpus())
     ]
     for process in busy:
         process.start()
@@ -383,14 +384,14 @@ def test_fork(digits, during):
     queue = context.Queue()
     child = context.Process(target=_fit_in_child, args=(X, y, queue))
     if during:
-        with _threads.engine_threads(*SMALL):
+        with threads.engine_threads(*SMALL):
             child.start()
     else:
         child.start()
-    result, threads = queue.get(timeout=60)
+    result, found = queue.get(timeout=60)
     child.join(timeout=60)
     assert child.exitcode == 0
-    assert set(threads) == {2}
+    assert set(found) == {2}
     assert_array_equal(np.isfinite(result), True)
     np.testing.assert_allclose(result, estimator.predict(X), rtol=1e-8)
 
@@ -402,7 +403,7 @@ def test_fork_within_a_run():
     """The child leaves the run that it was forked from without an error."""
     child = None
     try:
-        with _threads.engine_threads(*SMALL):
+        with threads.engine_threads(*SMALL):
             child = os.fork()
     except BaseException:
         if child == 0:

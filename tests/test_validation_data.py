@@ -23,7 +23,8 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit, train_test_sp
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cymlp import MLPClassifier, MLPRegressor, _validation
+from cymlp import MLPClassifier, MLPRegressor
+from cymlp._training import validation
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -232,7 +233,7 @@ class TestRecords:
 @pytest.mark.parametrize("slice_bytes", [10**6, 100])
 def test_sparse_labels(digits, slice_bytes, monkeypatch):
     """Sparse indicators of labels are evaluated as dense ones are."""
-    monkeypatch.setattr(_validation, "SLICE_BYTES", slice_bytes)
+    monkeypatch.setattr(validation, "SLICE_BYTES", slice_bytes)
     X, Y, X_val, Y_val = parts(digits[0], targets_of(*digits)["multilabel"][1])
     for params, data in (({}, {"X_val": X_val}), ({"early_stopping": True}, {})):
         dense, sparse = (
@@ -251,7 +252,7 @@ def test_rows_are_evaluated_in_slices(problem, weighted, monkeypatch):
     weights = np.linspace(0, 2, N_VAL) if weighted else None
     data = {"X_val": X_val, "y_val": y_val, "sample_weight_val": weights}
     at_once = estimator.fit(X, y, **data).history_
-    monkeypatch.setattr(_validation, "SLICE_BYTES", 100)
+    monkeypatch.setattr(validation, "SLICE_BYTES", 100)
     in_slices = estimator.fit(X, y, **data).history_
     for name in ("val_loss", "val_score"):
         assert_allclose(in_slices[name], at_once[name], rtol=1e-12)

@@ -4,10 +4,15 @@ from importlib import import_module as _import_module
 from types import ModuleType as _ModuleType
 
 from cymlp import schedules
-from cymlp._classifier import MLPClassifier
-from cymlp._regressor import MLPRegressor
+from cymlp._estimators.classifier import MLPClassifier
+from cymlp._estimators.regressor import MLPRegressor
+from cymlp._show_versions import show_versions
 from cymlp._version import __version__
-from cymlp._versions import show_versions
+
+# One name each, wherever it is defined: in pickles, reprs and documentation.
+for _public in (MLPClassifier, MLPRegressor, show_versions):
+    _public.__module__ = __name__
+del _public
 
 __all__ = [
     "MLPClassifier",

@@ -32,13 +32,13 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from cymlp._parameters import (
-    _BOOLEAN,
-    _NONE,
+from cymlp._constraints import (
+    BOOLEAN,
+    NONE,
     Allowed,
-    _choice,
-    _interval,
     check_parameter,
+    choice,
+    interval,
 )
 
 __all__ = [
@@ -53,16 +53,16 @@ __all__ = [
 
 
 def _number(kind: type, low: float, high: float = np.inf, closed: str = "left") -> Allowed:
-    """As ``_interval``, but without the bools."""
-    interval = _interval(kind, low, high, closed)
+    """As ``interval``, but without the bools."""
+    numbers = interval(kind, low, high, closed)
     return replace(
-        interval,
-        contains=lambda value: not isinstance(value, bool) and interval.contains(value),
+        numbers,
+        contains=lambda value: not isinstance(value, bool) and numbers.contains(value),
     )
 
 
 _STEPS = [_number(Integral, 1), _number(Real, 0.0, 1.0, closed="right")]
-_STEPS_OR_NONE = [*_STEPS, _NONE]
+_STEPS_OR_NONE = [*_STEPS, NONE]
 _WARMUP_STEPS = [_number(Integral, 0), _number(Real, 0.0, 1.0)]
 _SHARE = [_number(Real, 0.0, 1.0, closed="both")]
 _NOT_NEGATIVE = [_number(Real, 0.0)]
@@ -174,7 +174,7 @@ class InverseTimeDecay(Schedule):
     staircase: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, decay_rate=_NOT_NEGATIVE, decay_steps=_STEPS_OR_NONE, staircase=_BOOLEAN)
+        _check(self, decay_rate=_NOT_NEGATIVE, decay_steps=_STEPS_OR_NONE, staircase=BOOLEAN)
 
     def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
         return 1.0 / (1.0 + self.decay_rate * _times(step, self.decay_steps, total, self.staircase))
@@ -214,7 +214,7 @@ class ExponentialDecay(Schedule):
     staircase: bool = False
 
     def __post_init__(self) -> None:
-        _check(self, decay_rate=_POSITIVE, decay_steps=_STEPS_OR_NONE, staircase=_BOOLEAN)
+        _check(self, decay_rate=_POSITIVE, decay_steps=_STEPS_OR_NONE, staircase=BOOLEAN)
 
     def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
         return self.decay_rate ** _times(step, self.decay_steps, total, self.staircase)
@@ -367,7 +367,7 @@ class OneCycle(Schedule):
         _check(
             self,
             pct_start=_SHARE,
-            anneal_strategy=[_choice("cos", "linear")],
+            anneal_strategy=[choice("cos", "linear")],
             div_factor=_POSITIVE,
             final_div_factor=_POSITIVE,
         )

@@ -1,6 +1,6 @@
 """The compiled engine: the one door through which Python reaches it.
 
-The modules ``engine`` and ``probe`` exist once for each instruction set that cymlp was built
+The modules ``engine`` and ``testing`` exist once for each instruction set that cymlp was built
 for. The best that the CPU has is taken; the environment variable CYMLP_INSTRUCTION_SET names
 another, for a test or a comparison.
 """
@@ -10,11 +10,11 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING
 
+from cymlp._engine.architecture import Architecture
 from cymlp._engine.cpu import instruction_sets
-from cymlp._engine.layout import Layout
-from cymlp._engine.samples import Samples
+from cymlp._engine.dataset import Dataset
 from cymlp._engine.team import AT_WORK, Team
-from cymlp._engine.updates import Update
+from cymlp._engine.update_rule import UpdateRule
 
 _SUFFIXES = {"baseline": "", "x86-64-v3": "_v3", "x86-64-v4": "_v4"}
 
@@ -38,10 +38,10 @@ def _is_built(name: str) -> bool:
 BUILD = _chosen()
 
 if TYPE_CHECKING:
-    from cymlp._engine import engine, probe
+    from cymlp._engine import engine, testing
 else:
     engine = importlib.import_module(f"cymlp._engine.engine{_SUFFIXES[BUILD]}")
-    probe = importlib.import_module(f"cymlp._engine.probe{_SUFFIXES[BUILD]}")
+    testing = importlib.import_module(f"cymlp._engine.testing{_SUFFIXES[BUILD]}")
 
 USES_BLAS = engine.USES_BLAS
 apply_link = engine.apply_link
@@ -58,10 +58,10 @@ __all__ = [
     "AT_WORK",
     "BUILD",
     "USES_BLAS",
-    "Layout",
-    "Samples",
+    "Architecture",
+    "Dataset",
     "Team",
-    "Update",
+    "UpdateRule",
     "apply_link",
     "is_finite",
     "loss_gradient",
@@ -69,7 +69,7 @@ __all__ = [
     "needs_gradient",
     "predict",
     "prediction_elements",
-    "probe",
+    "testing",
     "train",
     "workspace_elements",
 ]

@@ -13,8 +13,8 @@ D     (n, h) deltas dloss/dZ of a layer, each row times its sample weight
 T, w  (n, k) targets and (n,) weights of the rows
 ====  ============================================================================
 
-All parameters are one vector, every W and then every b; Layout knows where each begins,
-Samples where X lies, Workspace where all that lies between them. A batch is worked through
+All parameters are one vector, every W and then every b; Architecture knows where each begins,
+Dataset where X lies, Workspace where all that lies between them. A batch is worked through
 in chunks of at most R rows, so that its intermediate results stay small, whatever its size.
 
 A team of threads makes a step together, in three phases that each share out differently::
@@ -50,16 +50,16 @@ from cymlp._engine.kernels.optimizers cimport (
     GRADIENT, SGD, Rule, apply, l1_coefficient, l2_share, soft_threshold
 )
 from cymlp._engine.kernels.subnormals cimport flush_subnormals, restore_subnormals
-from cymlp._engine.layout cimport Layout, Net, keeps_slope
-from cymlp._engine.samples cimport (
-    Batch, Data, Range, Samples, csr_product, csr_transposed_product, dense_batch,
+from cymlp._engine.architecture cimport Architecture, Net, keeps_slope
+from cymlp._engine.dataset cimport (
+    Batch, Data, Range, Dataset, csr_product, csr_transposed_product, dense_batch,
     gather_targets, gather_weights, part, total_weight
 )
 from cymlp._engine.signals cimport Poll, interrupted, propagate, seconds
 from cymlp._engine.team cimport (
     MOST_MEMBERS, Gate, Team, done_alone, flag, is_set, meet, put, run_together, waits_too_much
 )
-from cymlp._engine.updates cimport Update
+from cymlp._engine.update_rule cimport UpdateRule
 from cymlp._engine.workspace cimport (
     BLOCK_ELEMENTS, BLOCK_ROWS, LINE, Workspace, elements_per_row, prediction_elements_per_row,
     prediction_rows_with_room, prediction_size, prediction_workspace, rows_with_room, workspace,
@@ -765,7 +765,7 @@ cdef inline Py_ssize_t chunk_rows(
 
 
 cdef int prepare(
-    Run *run, Layout layout, Samples samples, const Py_ssize_t[::1] order,
+    Run *run, Architecture layout, Dataset samples, const Py_ssize_t[::1] order,
     Py_ssize_t n_parameters, Py_ssize_t itemsize, Team team,
 ) except -1:
     """Fill in what a run of any kind needs, once all is known to fit together."""
@@ -833,7 +833,7 @@ def is_finite(const floating[:, ::1] X):
     return finite
 
 
-def workspace_elements(Layout layout, Samples samples, Py_ssize_t n_rows, Py_ssize_t size=1):
+def workspace_elements(Architecture layout, Dataset samples, Py_ssize_t n_rows, Py_ssize_t size=1):
     """Elements of the workspace for training on batches of ``n_rows``, and its chunks' rows.
 
     Chunks keep what a thread works on in its cache, bound the memory to some megabytes, and
@@ -841,8 +841,8 @@ def workspace_elements(Layout layout, Samples samples, Py_ssize_t n_rows, Py_ssi
 
     Parameters
     ----------
-    layout : Layout
-    samples : Samples
+    layout : Architecture
+    samples : Dataset
     n_rows : int
     size : int, default=1
         Threads of the team.
@@ -862,7 +862,7 @@ def workspace_elements(Layout layout, Samples samples, Py_ssize_t n_rows, Py_ssi
 
 
 def needs_gradient(
-    Layout layout, Update update, Samples samples, Py_ssize_t batch_size, Py_ssize_t chunk_rows
+    Architecture layout, UpdateRule update, Dataset samples, Py_ssize_t batch_size, Py_ssize_t chunk_rows
 ):
     """Whether ``train`` needs memory for the gradient; else it uses each part at once."""
     cdef Run run
@@ -871,16 +871,16 @@ def needs_gradient(
 
 
 def train(
-    Layout layout, Update update, floating[::1] parameters, floating[::1] gradient,
-    floating[:, ::1] state, Samples samples, const Py_ssize_t[::1] order, Py_ssize_t batch_size,
+    Architecture layout, UpdateRule update, floating[::1] parameters, floating[::1] gradient,
+    floating[:, ::1] state, Dataset samples, const Py_ssize_t[::1] order, Py_ssize_t batch_size,
     floating[::1] work, Team team=None, const double[::1] rates=None, double[:, ::1] scores=None,
 ):
     """Update the parameters from one mini-batch after another: an epoch, or a part of one.
 
     Parameters
     ----------
-    layout : Layout
-    update : Update
+    layout : Architecture
+    update : UpdateRule
         IN-OUT, counts the updates.
     parameters : ndarray of shape (n_parameters,)
         IN-OUT.
@@ -888,7 +888,7 @@ def train(
         Memory for the gradient, where ``needs_gradient`` says so.
     state : ndarray of shape (n_states, n_parameters)
         IN-OUT, what the update rule carries on: the velocity, or Adam's moments.
-    samples : Samples
+    samples : Dataset
     order : ndarray of shape (n_rows,), intp, or None
         The samples to visit, in this order; None for all as they come.
     batch_size : int
@@ -943,8 +943,8 @@ def train(
 
 
 def loss_gradient(
-    Layout layout, Update update, const floating[::1] parameters, floating[::1] gradient,
-    Samples samples, floating[::1] work, Team team=None, floating[:, ::1] X_gradient=None,
+    Architecture layout, UpdateRule update, const floating[::1] parameters, floating[::1] gradient,
+    Dataset samples, floating[::1] work, Team team=None, floating[:, ::1] X_gradient=None,
 ):
     """gradient (n_parameters,) <- that of the loss over all samples, which is returned.
 
@@ -952,13 +952,13 @@ def loss_gradient(
 
     Parameters
     ----------
-    layout : Layout
-    update : Update
+    layout : Architecture
+    update : UpdateRule
         Its rule is "gradient".
     parameters : ndarray of shape (n_parameters,)
     gradient : ndarray of shape (n_parameters,)
         OUT.
-    samples : Samples
+    samples : Dataset
     work : ndarray of shape (n_elements,)
         See ``workspace_elements``.
     team : Team, default=None
@@ -997,15 +997,15 @@ def loss_gradient(
 
 
 def mean_loss(
-    Layout layout, Samples samples, const Py_ssize_t[::1] order, floating[:, ::1] Z,
+    Architecture layout, Dataset samples, const Py_ssize_t[::1] order, floating[:, ::1] Z,
     floating[::1] work,
 ):
     """Mean loss of the samples, without penalty, from the output layer's pre-activations.
 
     Parameters
     ----------
-    layout : Layout
-    samples : Samples
+    layout : Architecture
+    samples : Dataset
     order : ndarray of shape (n_rows,), intp, or None
         The samples that Z belongs to, in this order; None for all as they come.
     Z : ndarray of shape (n_rows, n_outputs)
@@ -1039,7 +1039,7 @@ def mean_loss(
     return (loss / weight if weight > 0 else NAN), weight
 
 
-def apply_link(Layout layout, floating[:, ::1] Z):
+def apply_link(Architecture layout, floating[:, ::1] Z):
     """Z (n_rows, n_outputs) <- the network's outputs, from the pre-activations Z."""
     if Z.shape[1] != layout.net.units[layout.net.n_layers]:
         raise ValueError("Z does not fit the layout")
@@ -1047,15 +1047,15 @@ def apply_link(Layout layout, floating[:, ::1] Z):
         link(layout.net.output, &Z[0, 0], Z.shape[0], Z.shape[1])
 
 
-def prediction_elements(Layout layout, Samples samples, Py_ssize_t n_rows, Py_ssize_t size=1):
+def prediction_elements(Architecture layout, Dataset samples, Py_ssize_t n_rows, Py_ssize_t size=1):
     """Elements of the workspace for predicting ``n_rows``, and its chunks' rows.
 
     Every thread of the team has a chunk of its own.
 
     Parameters
     ----------
-    layout : Layout
-    samples : Samples
+    layout : Architecture
+    samples : Dataset
     n_rows : int
     size : int, default=1
         Threads of the team.
@@ -1075,16 +1075,16 @@ def prediction_elements(Layout layout, Samples samples, Py_ssize_t n_rows, Py_ss
 
 
 def predict(
-    Layout layout, const floating[::1] parameters, Samples samples, const Py_ssize_t[::1] order,
+    Architecture layout, const floating[::1] parameters, Dataset samples, const Py_ssize_t[::1] order,
     floating[:, ::1] out, bint linked, floating[::1] work, bint finite=True, Team team=None,
 ):
     """out (n_rows, n_outputs) <- the network's outputs for the samples.
 
     Parameters
     ----------
-    layout : Layout
+    layout : Architecture
     parameters : ndarray of shape (n_parameters,)
-    samples : Samples
+    samples : Dataset
     order : ndarray of shape (n_rows,), intp, or None
         The samples to predict, in this order; None for all as they come.
     out : ndarray of shape (n_rows, n_outputs)

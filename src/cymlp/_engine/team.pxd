@@ -8,7 +8,7 @@ A job is shared out into as many parts as the team has members. Where other proc
 the CPUs busy, waiting for a member that has no CPU can take a hundred times as long as its
 part: then member 0 does all parts, one after another, with the same result to the last bit.
 """
-from cymlp._engine.samples cimport Range
+from cymlp._engine.dataset cimport Range
 from cymlp._engine.signals cimport seconds
 
 cdef extern from *:

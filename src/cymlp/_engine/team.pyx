@@ -1,7 +1,7 @@
 """Team: the threads of a fit or a predict."""
 from _thread import start_new_thread
 
-from cymlp._engine.samples cimport Range
+from cymlp._engine.dataset cimport Range
 
 # The teams at work in this process.
 AT_WORK = set()

@@ -11,8 +11,8 @@ of a block of a W's rows.
 from libc.string cimport memset
 
 from cymlp._engine.kernels.gemm cimport pack_size
-from cymlp._engine.layout cimport Net
-from cymlp._engine.samples cimport Data
+from cymlp._engine.architecture cimport Net
+from cymlp._engine.dataset cimport Data
 
 cdef enum:
     LINE = 16               # elements; regions begin at multiples, so at a cache line

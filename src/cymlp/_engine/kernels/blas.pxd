@@ -15,7 +15,7 @@ cdef inline void blas_gemm(
     """C (m, n) <- alpha op(A) (m, k) op(B) (k, n) + beta C, all of them row-major.
 
     op(M) is M, or its transpose where ``transpose_*`` is set; ``ld*`` is the distance
-    between two rows as they are stored. Every size fits ``blas_int`` (Layout sees to it).
+    between two rows as they are stored. Every size fits ``blas_int`` (Architecture sees to it).
     BLAS is column-major and reads a row-major M as M^T, hence C^T <- op(B)^T op(A)^T.
     """
     cdef char op_a = c'T' if transpose_a else c'N'

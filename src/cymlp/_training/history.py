@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cymlp._data import Problem
+from cymlp._training.data import Problem
 
 
 def as_arrays(records: list[dict[str, float]]) -> dict[str, NDArray[np.float64]]:

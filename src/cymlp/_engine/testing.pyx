@@ -5,8 +5,8 @@ from libc.stdlib cimport malloc
 from cymlp._engine.kernels cimport activations, dropout, losses, optimizers
 from cymlp._engine.kernels.blas cimport blas_gemm as _blas_gemm
 from cymlp._engine.kernels.gemm cimport gemm as _gemm, pack_size, tiled_gemm as _tiled_gemm
-from cymlp._engine.layout cimport Layout
-from cymlp._engine.updates cimport Update
+from cymlp._engine.architecture cimport Architecture
+from cymlp._engine.update_rule cimport UpdateRule
 
 
 cdef void *PACK = malloc(pack_size(1_000_000) * sizeof(double))
@@ -67,12 +67,12 @@ def blas_gemm(
     )
 
 
-def activate(Layout net, floating[:, ::1] Z):
+def activate(Architecture net, floating[:, ::1] Z):
     """Z (n, h) <- f(Z), f the first hidden activation of ``net``."""
     activations.activate(net.net.activation[0], &Z[0, 0], Z.shape[0] * Z.shape[1])
 
 
-def multiply_derivative(Layout net, const floating[:, ::1] A, floating[:, ::1] D):
+def multiply_derivative(Architecture net, const floating[:, ::1] A, floating[:, ::1] D):
     """D (n, h) <- D * f'(Z), from A = f(Z) (n, h)."""
     if A.shape[0] != D.shape[0] or A.shape[1] != D.shape[1]:
         raise ValueError("A and D must have one shape")
@@ -81,7 +81,7 @@ def multiply_derivative(Layout net, const floating[:, ::1] A, floating[:, ::1] D
     )
 
 
-def activate_keeping_slope(Layout net, floating[:, ::1] Z, floating[:, ::1] slopes):
+def activate_keeping_slope(Architecture net, floating[:, ::1] Z, floating[:, ::1] slopes):
     """Z (n, h) <- f(Z), slopes (n, h) <- f'(Z)."""
     if Z.shape[0] != slopes.shape[0] or Z.shape[1] != slopes.shape[1]:
         raise ValueError("Z and the slopes must have one shape")
@@ -103,7 +103,7 @@ def drop_out(
     )
 
 
-def output_delta(Layout net, floating[:, ::1] Z, const floating[:, ::1] T, const floating[::1] w):
+def output_delta(Architecture net, floating[:, ::1] Z, const floating[:, ::1] T, const floating[::1] w):
     """Z (n, k) <- w dloss/dZ; return sum_i w_i loss_i, for targets T (n, k), weights w (n,)."""
     if Z.shape[0] != T.shape[0] or Z.shape[1] != T.shape[1] or w.shape[0] != T.shape[0]:
         raise ValueError("The shapes of Z, T and w do not agree")
@@ -114,7 +114,7 @@ def output_delta(Layout net, floating[:, ::1] Z, const floating[:, ::1] T, const
 
 
 def apply(
-    Update update, floating[::1] w, floating[::1] g, floating[:, ::1] state, double penalty
+    UpdateRule update, floating[::1] w, floating[::1] g, floating[:, ::1] state, double penalty
 ):
     """w (size,) <- updated by its gradient g (size,), with the rule's state (n_states, size)."""
     cdef Py_ssize_t size = w.shape[0]

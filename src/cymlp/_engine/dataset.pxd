@@ -31,7 +31,7 @@ cdef struct Data:
     Py_buffer weights       # (n_samples,), or without memory where all are 1
 
 
-cdef class Samples:
+cdef class Dataset:
     cdef Data data
 
 

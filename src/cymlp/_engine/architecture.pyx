@@ -1,4 +1,4 @@
-"""Layout: where each layer's weights, intercepts and outputs begin, and its functions."""
+"""Architecture: where each layer's weights, intercepts and outputs begin, and its functions."""
 from cymlp._engine.kernels.activations cimport (
     ELU, GELU, IDENTITY, LEAKY_RELU, LOGISTIC, MISH, RELU, SELU, SILU, SOFTPLUS, TANH
 )
@@ -23,7 +23,7 @@ cdef dict OUTPUTS = {
 }
 
 
-cdef class Layout:
+cdef class Architecture:
     """Sizes, offsets and functions of a network, for the engine.
 
     Parameters

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._initializers import Initializer
-from cymlp._threads import engine_threads, is_tiny
+from cymlp._engine.memory import aligned_empty
+from cymlp._engine.threads import engine_threads, is_tiny
+from cymlp._network.initializers import Initializer
 
 Activation = str | tuple[str, ...]
 
@@ -134,7 +135,7 @@ class Network:
             If X has a value that is not.
         """
         layout = self.layout(activation, out_activation)
-        samples = _engine.Samples(X)
+        samples = _engine.Dataset(X)
         n_rows = samples.n_samples if rows is None else len(rows)
         out = np.empty((n_rows, self.units[-1]), dtype=self.parameters.dtype)
 
@@ -159,7 +160,7 @@ class Network:
     def layout(self, activation: Activation, out_activation: str) -> Any:
         """The sizes, with the activations, as the engine takes them."""
         if self._layout is None or self._layout[0] != (activation, out_activation):
-            layout = _engine.Layout(self.units, activation, out_activation)
+            layout = _engine.Architecture(self.units, activation, out_activation)
             self._layout = ((activation, out_activation), layout)
         return self._layout[1]
 
@@ -190,14 +191,6 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Views of a joblib memory map as plain arrays; the map itself stays.
         self.__init__(state["units"], np.asarray(state["parameters"]))  # type: ignore[misc]
-
-
-def aligned_empty(size: int, dtype: Any) -> NDArray[Any]:
-    """Memory (size,) that begins at a cache line, as the engine likes it."""
-    itemsize = np.dtype(dtype).itemsize
-    memory = np.empty(size + 64 // itemsize, dtype=dtype)
-    start = -memory.ctypes.data % 64 // itemsize
-    return memory[start : start + size]
 
 
 def n_parameters(units: Sequence[int]) -> int:

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._network import Network, aligned_empty
-from cymlp._threads import engine_threads
+from cymlp._engine.memory import aligned_empty
+from cymlp._engine.threads import engine_threads
+from cymlp._network.network import Network
 
 
 def loss_and_gradients(
@@ -24,9 +25,9 @@ def loss_and_gradients(
     Parameters
     ----------
     network : Network
-    layout : Layout
+    layout : Architecture
         The network's, with the loss.
-    samples : Samples
+    samples : Dataset
     weights : ndarray of shape (n_samples,) or None
         Those of the samples.
     coefficients : tuple of two tuples of float
@@ -45,7 +46,7 @@ def loss_and_gradients(
     dtype = network.parameters.dtype
     gradient = Network(network.units, aligned_empty(network.parameters.size, dtype))
     X_grad = np.empty((samples.n_samples, samples.n_features), dtype)
-    update = _engine.Update("gradient", learning_rate=0.0, alpha=0.0)
+    update = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=0.0)
     with engine_threads(n_jobs, samples.n_samples, layout.n_weights, 1) as team:
         n_elements, _ = _engine.workspace_elements(layout, samples, samples.n_samples, team.size)
         loss = factor * _engine.loss_gradient(

@@ -2,7 +2,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-class Samples:
+class Dataset:
     def __init__(
         self,
         X: Any,

@@ -26,5 +26,5 @@ cdef inline bint keeps_slope(const Net *net, Py_ssize_t layer) noexcept nogil:
     return needs_slope(net.activation[layer]) or net.dropout[layer] > 0
 
 
-cdef class Layout:
+cdef class Architecture:
     cdef Net net

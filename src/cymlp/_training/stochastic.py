@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from cymlp import _engine
-from cymlp._callbacks import FitTask
-from cymlp._data import Problem
-from cymlp._history import RunningMean, TrainingScore
-from cymlp._network import Network, aligned_empty
-from cymlp._progress import Progress
-from cymlp._threads import engine_threads
-from cymlp._validation import Validated, Validation
+from cymlp._engine.memory import aligned_empty
+from cymlp._engine.threads import engine_threads
+from cymlp._estimators.callbacks import FitTask
+from cymlp._estimators.progress import Progress
+from cymlp._network.network import Network
+from cymlp._training.data import Problem
+from cymlp._training.history import RunningMean, TrainingScore
+from cymlp._training.validation import Validated, Validation
 from cymlp.schedules import Schedule, _factors
 
 

@@ -59,7 +59,7 @@ class Problem:
 
     def samples(self, weights: NDArray[Any] | None) -> Any:
         """X and the targets, with these weights, as the engine takes them."""
-        return _engine.Samples(self.X, self.targets, weights, n_classes=self.n_outputs)
+        return _engine.Dataset(self.X, self.targets, weights, n_classes=self.n_outputs)
 
 
 def cast_to(values: Any, dtype: Any, name: str) -> Any:

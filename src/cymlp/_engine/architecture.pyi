@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-class Layout:
+class Architecture:
     def __init__(
         self,
         units: Sequence[int],

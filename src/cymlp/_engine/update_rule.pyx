@@ -1,4 +1,4 @@
-"""Update: what an update rule needs to know, beside the arrays it works on."""
+"""UpdateRule: what an update rule needs to know, beside the arrays it works on."""
 from libc.stdlib cimport free, malloc
 
 from cymlp._engine.kernels.optimizers cimport ADAM, GRADIENT, MOMENTUM, NESTEROV, SGD
@@ -20,7 +20,7 @@ cdef double *copied(values) except NULL:
     return memory
 
 
-cdef class Update:
+cdef class UpdateRule:
     """An update rule with its settings and its count of updates.
 
     Parameters

@@ -42,7 +42,7 @@ class Optimizer:
 
     def update(self, **settings: Any) -> Any:
         """The rule as the engine takes it, with penalties and the like as settings of its own."""
-        return _engine.Update(
+        return _engine.UpdateRule(
             self.rule,
             learning_rate=self.learning_rate,
             n_updates=self.n_updates,

@@ -1,4 +1,4 @@
-class Update:
+class UpdateRule:
     learning_rate: float
     def __init__(
         self,

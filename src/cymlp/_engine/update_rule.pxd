@@ -1,8 +1,8 @@
-"""Update: an update rule, as Python hands it to the engine."""
+"""UpdateRule: an update rule, as Python hands it to the engine."""
 from cymlp._engine.kernels.optimizers cimport Rule
 
 
-cdef class Update:
+cdef class UpdateRule:
     cdef Rule rule
     cdef Py_ssize_t n_l2, n_l1   # layers for which the rule has coefficients of their own; or 0
 

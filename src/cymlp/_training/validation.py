@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._data import SLICE_BYTES, Problem, stacked
-from cymlp._history import RunningMean
-from cymlp._network import Network
+from cymlp._network.network import Network
+from cymlp._training.data import SLICE_BYTES, Problem, stacked
+from cymlp._training.history import RunningMean
 
 
 @dataclass(frozen=True)

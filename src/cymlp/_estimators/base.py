@@ -14,8 +14,18 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cymlp import _engine
-from cymlp._callbacks import CallbackSupportMixin, FitTask
-from cymlp._data import (
+from cymlp._estimators.callbacks import CallbackSupportMixin, FitTask
+from cymlp._estimators.parameters import (
+    check_parameters,
+    check_solver,
+    hidden_units,
+    per_layer,
+    warn_of_unused,
+)
+from cymlp._network.gradient import loss_and_gradients
+from cymlp._network.initializers import Initializer, initializer
+from cymlp._network.network import Activation, Network, NotFiniteError
+from cymlp._training.data import (
     FLOATS,
     SLICE_BYTES,
     Problem,
@@ -28,21 +38,11 @@ from cymlp._data import (
     is_ready_and_finite,
     stacked,
 )
-from cymlp._gradient import loss_and_gradients
-from cymlp._history import as_arrays
-from cymlp._initializers import Initializer, initializer
-from cymlp._lbfgs import LbfgsTraining
-from cymlp._network import Activation, Network, NotFiniteError
-from cymlp._optimizers import SGD, Adam, Optimizer
-from cymlp._parameters import (
-    check_parameters,
-    check_solver,
-    hidden_units,
-    per_layer,
-    warn_of_unused,
-)
-from cymlp._training import StochasticTraining, split_for_validation, warn_if_cut_short
-from cymlp._validation import HeldOut, Validation
+from cymlp._training.history import as_arrays
+from cymlp._training.lbfgs import LbfgsTraining
+from cymlp._training.optimizers import SGD, Adam, Optimizer
+from cymlp._training.stochastic import StochasticTraining, split_for_validation, warn_if_cut_short
+from cymlp._training.validation import HeldOut, Validation
 
 # Attributes that one fit leaves for the next only with warm_start or in partial_fit.
 _HISTORY = (
@@ -459,7 +459,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         activations = per_layer(self.activation, n_hidden, "activation", "hidden layers")
         rates = per_layer(self.dropout, n_hidden, "dropout", "hidden layers")
         loss, settings = self._loss_settings()
-        return _engine.Layout(
+        return _engine.Architecture(
             network.units,
             activations,
             loss,

@@ -10,12 +10,13 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from cymlp import _engine
-from cymlp._callbacks import FitTask
-from cymlp._data import Problem
-from cymlp._network import Network, aligned_empty
-from cymlp._progress import Progress
-from cymlp._threads import engine_threads
-from cymlp._validation import Validation
+from cymlp._engine.memory import aligned_empty
+from cymlp._engine.threads import engine_threads
+from cymlp._estimators.callbacks import FitTask
+from cymlp._estimators.progress import Progress
+from cymlp._network.network import Network
+from cymlp._training.data import Problem
+from cymlp._training.validation import Validation
 
 
 class LbfgsTraining:
@@ -45,7 +46,7 @@ class LbfgsTraining:
         self._network = network
         self._validation = validation
         self._layout = estimator._training_layout(network)
-        self._update = _engine.Update(
+        self._update = _engine.UpdateRule(
             "gradient", learning_rate=0.0, alpha=estimator._penalties(network)["alpha"]
         )
         self._samples = problem.samples(problem.weights)

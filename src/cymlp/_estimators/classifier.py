@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from cymlp._base import BaseMLP, is_stochastic
-from cymlp._callbacks import only_if, with_callbacks
-from cymlp._data import are_ready_labels
-from cymlp._initializers import Initializer
+from cymlp._estimators.base import BaseMLP, is_stochastic
+from cymlp._estimators.callbacks import only_if, with_callbacks
+from cymlp._network.initializers import Initializer
+from cymlp._training.data import are_ready_labels
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):

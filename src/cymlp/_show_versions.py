@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from cymlp import _engine
-from cymlp._threads import blas_info
+from cymlp._engine.threads import blas_info
 from cymlp._version import __version__
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl", "Cython", "pip")

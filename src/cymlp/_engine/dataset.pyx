@@ -1,4 +1,4 @@
-"""Samples: holds the buffers of X, targets and weights while the engine reads them."""
+"""Dataset: holds the buffers of X, targets and weights while the engine reads them."""
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_CheckBuffer,
     PyObject_GetBuffer
@@ -27,7 +27,7 @@ cdef int check_classes(const int *classes, Py_ssize_t n, Py_ssize_t n_classes) e
     return 0
 
 
-cdef class Samples:
+cdef class Dataset:
     """Samples of a fit or a predict, for the engine to read in place.
 
     Parameters

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
-from cymlp._base import BaseMLP, is_stochastic
-from cymlp._callbacks import only_if, with_callbacks
-from cymlp._data import are_ready_numbers, cast_to
-from cymlp._initializers import Initializer
+from cymlp._estimators.base import BaseMLP, is_stochastic
+from cymlp._estimators.callbacks import only_if, with_callbacks
+from cymlp._network.initializers import Initializer
+from cymlp._training.data import are_ready_numbers, cast_to
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):

@@ -1,0 +1,1 @@
+"""What users construct and fit: parameters, checks, labels, the fitted state."""

@@ -1,0 +1,241 @@
+"""What each constructor parameter may be, checked when fit begins, in scikit-learn's words."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+
+from cymlp._constraints import (
+    ARRAY_LIKE,
+    BOOLEAN,
+    CALLABLE,
+    COUNT,
+    NONE,
+    Allowed,
+    check_parameter,
+    choice,
+    each,
+    instance,
+    interval,
+)
+from cymlp._network.initializers import INITIALIZERS
+
+
+def _names_of_scorers() -> list[str]:
+    """What ``scoring`` may name in scikit-learn."""
+    from sklearn.metrics import get_scorer_names  # late, for a quick import of cymlp
+
+    return list(get_scorer_names())
+
+
+_ACTIVATION = choice(
+    "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish",
+    "softplus",
+)  # fmt: skip
+_CLASS_WEIGHT = [choice("balanced"), instance("dict", dict), NONE]
+_PENALTY = interval(Real, 0.0)
+_SHARE = interval(Real, 0.0, 1.0, closed="both")
+_RATE = interval(Real, 0.0, 1.0)
+
+_PARAMETERS: dict[str, list[Allowed]] = {
+    "loss": [choice("squared_error", "poisson", "absolute_error", "huber", "quantile")],
+    "quantile": [_SHARE, NONE],
+    "delta": [interval(Real, 0.0, closed="neither")],
+    "hidden_layer_sizes": [
+        ARRAY_LIKE,
+        COUNT,
+        Allowed(
+            "a str of sizes such as '256-128'",
+            lambda value: isinstance(value, str) and all(map(str.isdecimal, value.split("-"))),
+        ),
+    ],
+    "activation": [_ACTIVATION, each(_ACTIVATION, "hidden layer")],
+    "solver": [choice("lbfgs", "sgd", "adam")],
+    "alpha": [_PENALTY, each(_PENALTY, "layer of weights")],
+    "l1_ratio": [_SHARE, each(_SHARE, "layer of weights")],
+    "weight_decay": [_PENALTY],
+    "dropout": [_RATE, each(_RATE, "hidden layer")],
+    "label_smoothing": [_RATE],
+    "clip_norm": [interval(Real, 0.0, closed="neither"), NONE],
+    "class_weight": [
+        *_CLASS_WEIGHT,
+        Allowed(
+            "a list of such values, one for each column of a multilabel y",
+            lambda values: (
+                isinstance(values, list)
+                and all(any(kind.contains(value) for kind in _CLASS_WEIGHT) for value in values)
+            ),
+        ),
+    ],
+    "init": [choice(*INITIALIZERS), CALLABLE],
+    "scoring": [
+        Allowed(
+            "'loss', the name of a scorer in sklearn.metrics.get_scorer_names()",
+            lambda value: (
+                isinstance(value, str) and (value == "loss" or value in _names_of_scorers())
+            ),
+            lambda: ["loss", *_names_of_scorers()],
+        ),
+        CALLABLE,
+        NONE,
+    ],
+    "record_train_score": BOOLEAN,
+    "record_every": [COUNT, NONE],
+    "batch_size": [choice("auto"), COUNT],
+    "learning_rate": [
+        choice("constant", "invscaling", "adaptive"),
+        Allowed(
+            "a schedule of cymlp.schedules or a callable (step, total) -> factor",
+            lambda value: callable(value) and not isinstance(value, type),
+        ),
+    ],
+    "learning_rate_init": [interval(Real, 0.0, closed="neither")],
+    "power_t": [interval(Real, 0.0)],
+    "max_iter": [COUNT],
+    "shuffle": BOOLEAN,
+    "random_state": [
+        interval(Integral, 0, 2**32 - 1, closed="both"),
+        instance("numpy.random.mtrand.RandomState", np.random.RandomState),
+        NONE,
+    ],
+    "tol": [interval(Real, 0.0)],
+    "verbose": [interval(Integral, 0), *BOOLEAN],
+    "warm_start": BOOLEAN,
+    "momentum": [_SHARE],
+    "nesterovs_momentum": BOOLEAN,
+    "early_stopping": BOOLEAN,
+    "validation_fraction": [_RATE],
+    "beta_1": [_RATE],
+    "beta_2": [_RATE],
+    "epsilon": [interval(Real, 0.0, closed="neither")],
+    "n_iter_no_change": [
+        COUNT,
+        Allowed("a float among {inf}", lambda value: isinstance(value, Real) and value == np.inf),
+    ],
+    "max_fun": [COUNT],
+    "n_jobs": [
+        NONE,
+        Allowed(
+            "an int other than 0",
+            lambda value: (
+                isinstance(value, Integral) and not isinstance(value, bool) and value != 0
+            ),
+        ),
+    ],
+}
+
+
+def check_parameters(estimator: Any) -> None:
+    """Check every parameter of an estimator, unless scikit-learn is configured not to.
+
+    Raises
+    ------
+    InvalidParameterError
+        Naming the parameter, what is allowed and the value.
+    """
+    if get_config()["skip_parameter_validation"]:
+        return
+    for name, allowed in _PARAMETERS.items():
+        if not hasattr(estimator, name):  # another estimator's
+            continue
+        check_parameter(estimator, name, allowed)
+
+
+def hidden_units(hidden_layer_sizes: Any) -> list[int]:
+    """The sizes of the hidden layers as a list.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive.
+    TypeError
+        If a size is not an integer.
+    """
+    sizes = hidden_layer_sizes
+    if isinstance(sizes, str):
+        sizes = [int(size) for size in sizes.split("-")]
+    sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise TypeError(f"hidden_layer_sizes must be integers, got {sizes}.")
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def per_layer(values: Any, n_layers: int, name: str, layers: str) -> tuple[Any, ...]:
+    """A parameter's value for each layer: the same for all, or one for each.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many values as layers.
+    """
+    if isinstance(values, str) or np.ndim(values) == 0:
+        return (values,) * n_layers
+    if len(values) != n_layers:
+        raise ValueError(
+            f"{name} must be one value, or one for each of the {n_layers} {layers}, got {values!r}."
+        )
+    return tuple(values)
+
+
+def check_solver(estimator: Any) -> None:
+    """ValueError where the solver "lbfgs" cannot do what another parameter asks for."""
+    if estimator.solver != "lbfgs":
+        return
+    reasons = {
+        "dropout": ("is not deterministic", np.any(np.asarray(estimator.dropout) != 0)),
+        "l1_ratio": ("makes a penalty that is not smooth", np.any(np.asarray(estimator.l1_ratio))),
+        "weight_decay": ("goes by updates of the weights", estimator.weight_decay != 0),
+        "clip_norm": ("goes by updates of the weights", estimator.clip_norm is not None),
+        "learning_rate": (
+            "is a schedule, which goes by updates of the weights",
+            not isinstance(estimator.learning_rate, str),
+        ),
+        "record_every": ("goes by mini-batches", estimator.record_every is not None),
+        "record_train_score": ("goes by mini-batches", estimator.record_train_score),
+        "loss": (
+            "is not smooth",
+            getattr(estimator, "loss", None) in ("absolute_error", "quantile"),
+        ),
+    }
+    for name, (reason, asked) in reasons.items():
+        if asked:
+            raise ValueError(
+                f"solver='lbfgs' does not support {name}={getattr(estimator, name)!r}, which "
+                f"{reason}. Use solver='adam' or 'sgd'."
+            )
+
+
+def warn_of_unused(estimator: Any, validates: bool, stacklevel: int) -> None:
+    """UserWarning for each parameter that is set, but does nothing beside the others.
+
+    Not for those of scikit-learn's MLP, which are silent there too.
+
+    Parameters
+    ----------
+    estimator : estimator
+    validates : bool
+        Whether there are validation data; True where that is not asked, as in partial_fit.
+    stacklevel : int
+        Of the caller of fit, from here.
+    """
+    loss = getattr(estimator, "loss", None)
+    reasons = {
+        "scoring": (
+            "without validation data: set early_stopping=True, or give fit X_val and y_val",
+            estimator.scoring is not None and not validates,
+        ),
+        "quantile": (
+            "without loss='quantile'",
+            loss != "quantile" and getattr(estimator, "quantile", None) is not None,
+        ),
+        "delta": ("without loss='huber'", loss != "huber" and getattr(estimator, "delta", 1) != 1),
+    }
+    for name, (reason, is_unused) in reasons.items():
+        if is_unused:
+            warnings.warn(
+                f"{name}={getattr(estimator, name)!r} does nothing {reason}.", stacklevel=stacklevel
+            )
