@@ -862,7 +862,8 @@ def workspace_elements(Architecture layout, Dataset samples, Py_ssize_t n_rows, 
 
 
 def needs_gradient(
-    Architecture layout, UpdateRule update, Dataset samples, Py_ssize_t batch_size, Py_ssize_t chunk_rows
+    Architecture layout, UpdateRule update, Dataset samples, Py_ssize_t batch_size,
+    Py_ssize_t chunk_rows,
 ):
     """Whether ``train`` needs memory for the gradient; else it uses each part at once."""
     cdef Run run
@@ -1075,8 +1076,9 @@ def prediction_elements(Architecture layout, Dataset samples, Py_ssize_t n_rows,
 
 
 def predict(
-    Architecture layout, const floating[::1] parameters, Dataset samples, const Py_ssize_t[::1] order,
-    floating[:, ::1] out, bint linked, floating[::1] work, bint finite=True, Team team=None,
+    Architecture layout, const floating[::1] parameters, Dataset samples,
+    const Py_ssize_t[::1] order, floating[:, ::1] out, bint linked, floating[::1] work,
+    bint finite=True, Team team=None,
 ):
     """out (n_rows, n_outputs) <- the network's outputs for the samples.
 

@@ -103,7 +103,9 @@ def drop_out(
     )
 
 
-def output_delta(Architecture net, floating[:, ::1] Z, const floating[:, ::1] T, const floating[::1] w):
+def output_delta(
+    Architecture net, floating[:, ::1] Z, const floating[:, ::1] T, const floating[::1] w
+):
     """Z (n, k) <- w dloss/dZ; return sum_i w_i loss_i, for targets T (n, k), weights w (n,)."""
     if Z.shape[0] != T.shape[0] or Z.shape[1] != T.shape[1] or w.shape[0] != T.shape[0]:
         raise ValueError("The shapes of Z, T and w do not agree")
