@@ -83,15 +83,15 @@ class TestBlas:
         monkeypatch.setattr(_engine, "USES_BLAS", False)
         found = []
 
-        class Seen(MLPRegressor):
-            def _validation_score(self, *arguments):
-                found.extend(n_threads())
-                return super()._validation_score(*arguments)
+        def scoring(estimator, X, y):
+            found.extend(n_threads())
+            return 0.0
 
         X, y = digits
         for solver, expected in (("lbfgs", 1), ("adam", 2)):
             found.clear()
-            Seen(solver=solver, max_iter=2).fit(X, y, X_val=X[:100], y_val=y[:100])
+            regressor = MLPRegressor(solver=solver, max_iter=2, scoring=scoring)
+            regressor.fit(X, y, X_val=X[:100], y_val=y[:100])
             assert set(found) == {expected}
 
     def test_restored_after_an_exception(self):

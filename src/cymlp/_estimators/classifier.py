@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -10,12 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from cymlp._estimators.base import BaseMLP, is_stochastic
+from cymlp._estimators.base import BaseMLP
 from cymlp._estimators.callbacks import only_if, with_callbacks
-from cymlp._network.initializers import Initializer
-from cymlp._training.data import are_ready_labels
+from cymlp._estimators.input_validation import are_plain_labels
+from cymlp._estimators.parameters import is_stochastic
+from cymlp._estimators.targets import LabelTargets, fitted_binarizer
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron classifier.
 
@@ -214,123 +217,33 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: str | Sequence[str] = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float | Sequence[float] = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str | Callable[[int, int], float] = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        class_weight: Any = None,
-        label_smoothing: float = 0.0,
-        l1_ratio: float | Sequence[float] = 0.0,
-        weight_decay: float = 0.0,
-        dropout: float | Sequence[float] = 0.0,
-        clip_norm: float | None = None,
-        init: str | Initializer = "glorot_uniform",
-        scoring: str | Callable[..., float] | None = None,
-        record_train_score: bool = False,
-        record_every: int | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            l1_ratio=l1_ratio,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            clip_norm=clip_norm,
-            init=init,
-            scoring=scoring,
-            record_train_score=record_train_score,
-            record_every=record_every,
-            n_jobs=n_jobs,
+    hidden_layer_sizes: Any = (100,)
+    activation: str | Sequence[str] = "relu"
+    _: KW_ONLY
+    class_weight: Any = None
+    label_smoothing: float = 0.0
+
+    _is_valid_y = staticmethod(are_plain_labels)
+
+    def _known_targets(self) -> LabelTargets:
+        return LabelTargets(
+            self.n_outputs_,
+            self.classes_,
+            self._label_binarizer,
+            self.label_smoothing,
+            self.class_weight,
         )
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
 
-    _are_ready = staticmethod(are_ready_labels)
-
-    def _encoded(
-        self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
-    ) -> NDArray[Any]:
+    def _new_targets(self, y: NDArray[Any], incremental: bool, classes: Any) -> LabelTargets:
         if incremental and self._is_first_partial_fit(classes):
             multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = _fitted_binarizer(y if multilabel else classes)
+            self._label_binarizer = fitted_binarizer(y if multilabel else classes)
             self.classes_ = unique_labels(classes)
         if hasattr(self, "classes_") and (self.warm_start or incremental):
             self._check_classes(unique_labels(y))
         else:
-            self._label_binarizer = _fitted_binarizer(y)
+            self._label_binarizer = fitted_binarizer(y)
             self.classes_ = self._label_binarizer.classes_
-        return self._targets(y)
-
-    def _targets(self, y: NDArray[Any]) -> NDArray[np.bool_] | NDArray[np.intc]:
-        """Classes (n_samples,), or indicators (n_samples, n_outputs), of labels that are known."""
-        kind = self._label_binarizer.y_type_
-        if kind == "multiclass":
-            return np.searchsorted(self.classes_, y).astype(np.intc)
-        if kind == "binary":
-            return (y == self.classes_[-1])[:, np.newaxis] & (len(self.classes_) == 2)
-        return np.ascontiguousarray(self._label_binarizer.transform(y), dtype=bool)
-
-    def _encoded_again(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
-        multilabel = self._label_binarizer.y_type_.startswith("multilabel")
-        if multilabel != (y.ndim == 2) or (multilabel and y.shape[1] != self.n_outputs_):
-            raise ValueError(
-                f"y of shape {y.shape} does not fit the {self.n_outputs_} outputs that "
-                f"{type(self).__name__} has been fitted to."
-            )
-        unknown = np.setdiff1d(unique_labels(y), self.classes_)
-        if len(unknown):
-            raise ValueError(f"y has classes {unknown} that are not in classes_ {self.classes_}.")
-        return self._targets(y)
-
-    def _with_class_weights(
-        self, y: NDArray[Any], weights: NDArray[Any] | None, dtype: Any, incremental: bool
-    ) -> NDArray[Any] | None:
-        if self.class_weight is None:
-            return weights
         if incremental and self.class_weight == "balanced":
             raise ValueError(
                 "class_weight 'balanced' is not supported for partial_fit. In order to use "
@@ -339,20 +252,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "to properly estimate the class frequency distributions. Pass the resulting "
                 "weights as the class_weight parameter."
             )
-        try:
-            factors = _class_factors(self.class_weight, y, self.classes_)
-        except (TypeError, ValueError) as error:
-            name = type(self).__name__
-            raise ValueError(
-                f"class_weight={self.class_weight!r} of {name} does not fit y: {error}"
-            ) from error
-        if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
-            raise ValueError(
-                "class_weight must have finite weights, not negative and not 0 for all samples, "
-                f"got {self.class_weight!r}."
-            )
-        factors = factors.astype(dtype)
-        return factors if weights is None else weights * factors
+        return LabelTargets(
+            None, self.classes_, self._label_binarizer, self.label_smoothing, self.class_weight
+        )
 
     def _is_first_partial_fit(self, classes: Any) -> bool:
         """Whether partial_fit learns the classes now; ValueError where they do not fit."""
@@ -380,22 +282,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "`y` has classes not in `self.classes_`. "
                 f"`self.classes_` has {self.classes_}. 'y' has {classes}."
             )
-
-    def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        if self._label_binarizer.y_type_ == "multiclass":
-            return self.classes_.take(outputs if outputs.ndim == 1 else outputs.argmax(axis=1))
-        if outputs.shape[1] == 1:
-            outputs = outputs.ravel()
-        return self._label_binarizer.inverse_transform(outputs)
-
-    def _n_outputs(self, targets: NDArray[Any]) -> int:
-        return len(self.classes_) if targets.ndim == 1 else targets.shape[1]
-
-    def _output_activation(self) -> str:
-        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
-
-    def _loss_settings(self) -> tuple[str, dict[str, float]]:
-        return self.out_activation_, {"label_smoothing": self.label_smoothing}
 
     @classmethod
     def from_weights(
@@ -467,7 +353,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"numbers from 0 on. Got classes {classes!r} for {n_outputs} outputs."
             )
         classifier = cls(**params)
-        classifier._label_binarizer = _fitted_binarizer(
+        classifier._label_binarizer = fitted_binarizer(
             np.eye(2, n_outputs, dtype=int) if multilabel else labels
         )
         classifier.classes_ = labels
@@ -478,13 +364,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if n_outputs == 2 and not multilabel:
             classifier._label_binarizer.y_type_ = "multiclass"
         return classifier._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
-
-    def _validation_score(
-        self, truth: NDArray[Any], predicted: NDArray[Any], weights: NDArray[Any] | None
-    ) -> float:
-        from sklearn.metrics import accuracy_score  # late, for a quick import of cymlp
-
-        return float(accuracy_score(truth, predicted, sample_weight=weights))
 
     @with_callbacks
     def fit(
@@ -527,8 +406,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If a parameter or the data are not valid, or if training diverged. The estimator
             then stays as it was before.
         """
-        task = self._begin_fit(X, y, sample_weight, X_val)
-        self._fit(X, y, sample_weight, task, validation_data=(X_val, y_val, sample_weight_val))
+        given = X, y, sample_weight
+        task = self._begin_fit(given, X_val)
+        self._fit(given, task, (X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
     @only_if(is_stochastic)
@@ -589,7 +469,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             If X is not valid or has another number of features than in fit.
         """
-        return self._predicted(X, self._decoded)
+        return self._predict(X, lambda outputs: self._known_targets().decode(outputs))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probabilities of the classes.
@@ -610,9 +490,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         NotFittedError, ValueError
             As in predict.
         """
-        return self._predicted(
-            X, _of_both_classes if getattr(self, "n_outputs_", None) == 1 else None
-        )
+        is_binary = getattr(self, "n_outputs_", None) == 1
+        return self._predict(X, _of_both_classes if is_binary else None)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithms of the probabilities of the classes.
@@ -655,7 +534,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         NotFittedError, ValueError
             As in predict.
         """
-        Z = self._predicted(X, linked=False)
+        Z = self._predict(X, apply_output_activation=False)
         if len(self.classes_) == 2 and self.out_activation_ == "softmax":
             return Z[:, 1] - Z[:, 0]
         return Z.ravel() if Z.shape[1] == 1 else Z
@@ -669,41 +548,3 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 def _of_both_classes(probability: NDArray[Any]) -> NDArray[Any]:
     """Probabilities (n, 2) of both classes from those of the second (n, 1)."""
     return np.hstack([1 - probability, probability])
-
-
-def _fitted_binarizer(y: Any) -> Any:
-    """LabelBinarizer().fit(y), which takes half a millisecond to look at any y."""
-    from sklearn.preprocessing import LabelBinarizer  # late, for a quick import of cymlp
-
-    binarizer = LabelBinarizer()
-    if not are_ready_labels(y):
-        return binarizer.fit(y)
-    binarizer.classes_ = np.unique(y)
-    binarizer.y_type_ = "binary" if len(binarizer.classes_) <= 2 else "multiclass"
-    binarizer.sparse_input_ = False
-    return binarizer
-
-
-def _class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
-    """The weight (n_samples,) of each sample's class, or the product of those of its labels.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the class weights are not for such a y.
-    """
-    from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
-
-    multilabel = y.ndim == 2
-    if isinstance(class_weight, list) and not multilabel:
-        raise ValueError("a list is for the columns of an indicator matrix.")
-    known = [0, 1] if multilabel else classes.tolist()
-    for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
-        # As in scikit-learn a class that y lacks is an error only if the weights lack one of y's.
-        if isinstance(weights, dict) and not weights.keys() >= set(known):
-            unknown = [label for label in weights if label not in known]
-            if unknown:
-                raise ValueError(f"it has weights of {unknown}, but the classes are {known}.")
-    if multilabel:
-        return compute_sample_weight(class_weight, y)
-    return compute_class_weight(class_weight, classes=classes, y=y)[np.searchsorted(classes, y)]

@@ -1,6 +1,5 @@
 """What each constructor parameter may be, checked when fit begins, in scikit-learn's words."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -143,42 +142,14 @@ def check_parameters(estimator: Any) -> None:
         check_parameter(estimator, name, allowed)
 
 
-def hidden_units(hidden_layer_sizes: Any) -> list[int]:
-    """The sizes of the hidden layers as a list.
-
-    Raises
-    ------
-    ValueError
-        If a size is not positive.
-    TypeError
-        If a size is not an integer.
-    """
-    sizes = hidden_layer_sizes
-    if isinstance(sizes, str):
-        sizes = [int(size) for size in sizes.split("-")]
-    sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-    if not all(isinstance(size, Integral) for size in sizes):
-        raise TypeError(f"hidden_layer_sizes must be integers, got {sizes}.")
-    if any(size <= 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [int(size) for size in sizes]
-
-
-def per_layer(values: Any, n_layers: int, name: str, layers: str) -> tuple[Any, ...]:
-    """A parameter's value for each layer: the same for all, or one for each.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many values as layers.
-    """
-    if isinstance(values, str) or np.ndim(values) == 0:
-        return (values,) * n_layers
-    if len(values) != n_layers:
-        raise ValueError(
-            f"{name} must be one value, or one for each of the {n_layers} {layers}, got {values!r}."
+def is_stochastic(estimator: Any) -> bool:
+    """Whether partial_fit exists; the AttributeError says why not."""
+    if estimator.solver not in ("sgd", "adam"):
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{estimator.solver} is not stochastic."
         )
-    return tuple(values)
+    return True
 
 
 def check_solver(estimator: Any) -> None:
@@ -206,36 +177,4 @@ def check_solver(estimator: Any) -> None:
             raise ValueError(
                 f"solver='lbfgs' does not support {name}={getattr(estimator, name)!r}, which "
                 f"{reason}. Use solver='adam' or 'sgd'."
-            )
-
-
-def warn_of_unused(estimator: Any, validates: bool, stacklevel: int) -> None:
-    """UserWarning for each parameter that is set, but does nothing beside the others.
-
-    Not for those of scikit-learn's MLP, which are silent there too.
-
-    Parameters
-    ----------
-    estimator : estimator
-    validates : bool
-        Whether there are validation data; True where that is not asked, as in partial_fit.
-    stacklevel : int
-        Of the caller of fit, from here.
-    """
-    loss = getattr(estimator, "loss", None)
-    reasons = {
-        "scoring": (
-            "without validation data: set early_stopping=True, or give fit X_val and y_val",
-            estimator.scoring is not None and not validates,
-        ),
-        "quantile": (
-            "without loss='quantile'",
-            loss != "quantile" and getattr(estimator, "quantile", None) is not None,
-        ),
-        "delta": ("without loss='huber'", loss != "huber" and getattr(estimator, "delta", 1) != 1),
-    }
-    for name, (reason, is_unused) in reasons.items():
-        if is_unused:
-            warnings.warn(
-                f"{name}={getattr(estimator, name)!r} does nothing {reason}.", stacklevel=stacklevel
             )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
-from cymlp._estimators.base import BaseMLP, is_stochastic
+from cymlp._estimators.base import BaseMLP
 from cymlp._estimators.callbacks import only_if, with_callbacks
-from cymlp._network.initializers import Initializer
-from cymlp._training.data import are_ready_numbers, cast_to
+from cymlp._estimators.input_validation import are_finite_numbers
+from cymlp._estimators.parameters import is_stochastic
+from cymlp._estimators.targets import NumberTargets
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multi-layer perceptron regressor.
 
@@ -193,122 +195,26 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    def __init__(
-        self,
-        loss: str = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: str | Sequence[str] = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float | Sequence[float] = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str | Callable[[int, int], float] = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        quantile: float | None = None,
-        delta: float = 1.0,
-        l1_ratio: float | Sequence[float] = 0.0,
-        weight_decay: float = 0.0,
-        dropout: float | Sequence[float] = 0.0,
-        clip_norm: float | None = None,
-        init: str | Initializer = "glorot_uniform",
-        scoring: str | Callable[..., float] | None = None,
-        record_train_score: bool = False,
-        record_every: int | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            l1_ratio=l1_ratio,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            clip_norm=clip_norm,
-            init=init,
-            scoring=scoring,
-            record_train_score=record_train_score,
-            record_every=record_every,
-            n_jobs=n_jobs,
-        )
-        self.loss = loss
-        self.quantile = quantile
-        self.delta = delta
+    loss: str = "squared_error"
+    hidden_layer_sizes: Any = (100,)
+    activation: str | Sequence[str] = "relu"
+    _: KW_ONLY
+    quantile: float | None = None
+    delta: float = 1.0
 
-    def _checked_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
-        X, y = super()._checked_data(X, y, reset)
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError(f"loss='poisson' requires y >= 0, but y has the value {y.min()}.")
-        return X, y
+    _is_valid_y = staticmethod(are_finite_numbers)
 
-    _are_ready = staticmethod(are_ready_numbers)
+    def _known_targets(self) -> NumberTargets:
+        return self._targets(self.n_outputs_)
 
-    def _encoded(
-        self, y: NDArray[Any], dtype: Any, incremental: bool, classes: Any
-    ) -> NDArray[Any]:
-        targets = np.ascontiguousarray(y.reshape(len(y), -1))
-        return np.require(cast_to(targets, dtype, "y"), requirements="A")
+    def _new_targets(self, y: NDArray[Any], incremental: bool, classes: Any) -> NumberTargets:
+        return self._targets(None)
 
-    def _encoded_again(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
-        targets = self._encoded(y, dtype, False, None)
-        if targets.shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has {targets.shape[1]} outputs, but {type(self).__name__} has been fitted "
-                f"to {self.n_outputs_}."
-            )
-        return targets
-
-    def _decoded(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        return outputs.ravel() if outputs.shape[1] == 1 else outputs
-
-    def _n_outputs(self, targets: NDArray[Any]) -> int:
-        return targets.shape[1]
-
-    def _output_activation(self) -> str:
-        return "exp" if self.loss == "poisson" else "identity"
-
-    def _loss_settings(self) -> tuple[str, dict[str, float]]:
-        if self.loss in ("squared_error", "poisson"):
-            return self.out_activation_, {}
+    def _targets(self, n_outputs: int | None) -> NumberTargets:
         if self.loss == "quantile" and self.quantile is None:
             raise ValueError("loss='quantile' requires quantile, a float from 0 to 1, got None.")
-        value = self.delta if self.loss == "huber" else self.quantile
-        return self.loss, {"loss_parameter": float(value or 0.0)}
+        parameters = {"huber": self.delta, "quantile": self.quantile}
+        return NumberTargets(n_outputs, self.loss, float(parameters.get(self.loss) or 0.0))
 
     @classmethod
     def from_weights(
@@ -346,22 +252,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         array([9.5, 0.5])
         """
         return cls(**params)._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
-
-    def _validation_score(
-        self, truth: NDArray[Any], predicted: NDArray[Any], weights: NDArray[Any] | None
-    ) -> float:
-        from sklearn.metrics import r2_score  # late, for a quick import of cymlp
-
-        if not np.isfinite(predicted).all():
-            return np.nan
-        return float(r2_score(truth, predicted, sample_weight=weights))
-
-    def _watches_loss(self) -> bool:
-        # R^2 is best for the mean, so a quantile or a median that is right has a poor one. For
-        # scikit-learn's losses it is watched all the same, as there.
-        return super()._watches_loss() or (
-            self.scoring is None and self.loss in ("absolute_error", "huber", "quantile")
-        )
 
     @with_callbacks
     def fit(
@@ -404,8 +294,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If a parameter or the data are not valid, or if training diverged. The estimator
             then stays as it was before.
         """
-        task = self._begin_fit(X, y, sample_weight, X_val)
-        self._fit(X, y, sample_weight, task, validation_data=(X_val, y_val, sample_weight_val))
+        given = X, y, sample_weight
+        task = self._begin_fit(given, X_val)
+        self._fit(given, task, (X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
     @only_if(is_stochastic)
@@ -458,7 +349,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             If X is not valid or has another number of features than in fit.
         """
-        return self._decoded(self._predicted(X))
+        outputs: NDArray[Any] = self._predict(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,6 +12,7 @@ from cymlp import _engine
 from cymlp._engine.memory import aligned_empty
 from cymlp._engine.threads import engine_threads, is_tiny
 from cymlp._network.initializers import Initializer
+from cymlp._network.layer_sizes import n_parameters
 
 Activation = str | tuple[str, ...]
 
@@ -46,7 +47,7 @@ class Network:
         self.units = tuple(int(n) for n in units)
         self.parameters = parameters
         self.coefs, self.intercepts = _views(self.units, parameters)
-        self._layout: tuple[tuple[Activation, str], Any] | None = None
+        self._architecture: tuple[tuple[Activation, str], Any] | None = None
 
     @classmethod
     def initialized(
@@ -104,10 +105,10 @@ class Network:
         out_activation: str,
         *,
         rows: NDArray[np.intp] | None = None,
-        linked: bool = True,
+        apply_output_activation: bool = True,
+        check_finite: bool = False,
         n_jobs: int | None = None,
         team: Any = None,
-        finite: bool = True,
     ) -> NDArray[Any]:
         """The network's outputs (n_samples, n_outputs) for X, or for these rows of X.
 
@@ -120,49 +121,58 @@ class Network:
             Of the output layer.
         rows : ndarray of shape (n_rows,), default=None
             Indices of the samples; None for all of them.
-        linked : bool, default=True
-            Whether to apply the output layer's activation.
+        apply_output_activation : bool, default=True
+            Whether to apply the output layer's activation; without it the outputs are its
+            pre-activations.
+        check_finite : bool, default=False
+            Whether to check that a dense X is finite.
         n_jobs : int, default=None
             The estimator's parameter.
         team : Team, default=None
-            The threads of the fit that asks; None for others.
-        finite : bool, default=True
-            Whether X is known to be finite, or need not be.
+            Threads that are at work already, those of a fit.
 
         Raises
         ------
         NotFiniteError
-            If X has a value that is not.
+            If X is checked and not finite, or has sparse indices that are no longer valid.
         """
-        layout = self.layout(activation, out_activation)
+        architecture = self.architecture(activation, out_activation)
         samples = _engine.Dataset(X)
         n_rows = samples.n_samples if rows is None else len(rows)
         out = np.empty((n_rows, self.units[-1]), dtype=self.parameters.dtype)
 
         def predict(team: Any, size: int) -> None:
-            n_elements, _ = _engine.prediction_elements(layout, samples, n_rows, size)
+            n_elements, _ = _engine.prediction_elements(architecture, samples, n_rows, size)
             work = np.empty(n_elements, dtype=self.parameters.dtype)
             if not _engine.predict(
-                layout, self.parameters, samples, rows, out, linked, work, finite, team
+                architecture,
+                self.parameters,
+                samples,
+                rows,
+                out,
+                apply_output_activation,
+                work,
+                not check_finite,
+                team,
             ):
                 raise NotFiniteError
 
         if team is not None:
             predict(team, team.size)
-        elif n_jobs in (None, 1) and is_tiny(n_rows * layout.n_weights):
+        elif n_jobs in (None, 1) and is_tiny(n_rows * architecture.n_weights):
             predict(None, 1)
         else:
             # Forwards only is a third of a step's arithmetic.
-            with engine_threads(n_jobs, n_rows, layout.n_weights, 1 / 3) as own_team:
+            with engine_threads(n_jobs, n_rows, architecture.n_weights, 1 / 3) as own_team:
                 predict(own_team, own_team.size)
         return out
 
-    def layout(self, activation: Activation, out_activation: str) -> Any:
-        """The sizes, with the activations, as the engine takes them."""
-        if self._layout is None or self._layout[0] != (activation, out_activation):
-            layout = _engine.Architecture(self.units, activation, out_activation)
-            self._layout = ((activation, out_activation), layout)
-        return self._layout[1]
+    def architecture(self, activation: Activation, out_activation: str) -> Any:
+        """The sizes with the activations, as the engine takes them for predictions."""
+        key = (activation, out_activation)
+        if self._architecture is None or self._architecture[0] != key:
+            self._architecture = (key, _engine.Architecture(self.units, *key))
+        return self._architecture[1]
 
     def copy(self) -> "Network":
         """A network of its own parameters."""
@@ -191,11 +201,6 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Views of a joblib memory map as plain arrays; the map itself stays.
         self.__init__(state["units"], np.asarray(state["parameters"]))  # type: ignore[misc]
-
-
-def n_parameters(units: Sequence[int]) -> int:
-    """Weights and intercepts of a network with layers of these sizes."""
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(units))
 
 
 def _views(units: tuple[int, ...], parameters: NDArray[Any]) -> tuple[tuple, tuple]:

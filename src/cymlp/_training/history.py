@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cymlp._training.data import Problem
+from cymlp._training.data import TrainingData
 
 
 def as_arrays(records: list[dict[str, float]]) -> dict[str, NDArray[np.float64]]:
@@ -27,17 +27,17 @@ class RunningMean:
 
 
 class TrainingScore:
-    """Accuracy or R^2 on the training rows, told from the forward passes of the updates.
+    """Accuracy or R^2 on the training rows, from the forward passes of the updates.
 
     Parameters
     ----------
-    problem : Problem
+    data : TrainingData
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self._targets = problem.targets
-        self._weights = problem.weights
-        self._n_outputs = problem.n_outputs
+    def __init__(self, data: TrainingData) -> None:
+        self._targets = data.targets
+        self._weights = data.weights
+        self._n_outputs = data.n_outputs
         self._rows: list[NDArray[np.intp] | None] = []
         self.sums = np.empty((0, 0))
 

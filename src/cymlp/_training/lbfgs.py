@@ -1,76 +1,78 @@
 """Training by L-BFGS: SciPy's, over the vector of all parameters."""
 
-import warnings
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
 
 from cymlp import _engine
 from cymlp._engine.memory import aligned_empty
 from cymlp._engine.threads import engine_threads
-from cymlp._estimators.callbacks import FitTask
-from cymlp._estimators.progress import Progress
 from cymlp._network.network import Network
-from cymlp._training.data import Problem
-from cymlp._training.validation import Validation
+from cymlp._training.config import TrainingConfig
+from cymlp._training.data import TrainingData
+from cymlp._training.report import Ending, Epoch, Outcome, Report, no_report, nothing
+from cymlp._training.validation import Evaluator, ValidationSet
 
 
 class LbfgsTraining:
     """Minimisation of the loss over all samples; one iteration of L-BFGS is one epoch.
 
-    ``run`` allocates all memory of the engine, once, and does the iterations.
-
     Parameters
     ----------
-    estimator : estimator
-        Parameters are read from it, fitted attributes written to it.
+    config : TrainingConfig
     network : Network
         IN-OUT.
-    problem : Problem
-    validation : Validation, default=None
-        The rows held out, if there are any.
+    data : TrainingData
+    validation_set : ValidationSet, default=None
     """
-
-    def __init__(
-        self,
-        estimator: Any,
-        network: Network,
-        problem: Problem,
-        validation: Validation | None = None,
-    ) -> None:
-        self._estimator = estimator
-        self._network = network
-        self._validation = validation
-        self._layout = estimator._training_layout(network)
-        self._update = _engine.UpdateRule(
-            "gradient", learning_rate=0.0, alpha=estimator._penalties(network)["alpha"]
-        )
-        self._samples = problem.samples(problem.weights)
 
     has_updated = True
 
-    def run(self, task: FitTask) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        network: Network,
+        data: TrainingData,
+        *,
+        validation_set: ValidationSet | None = None,
+    ) -> None:
+        self._config = config
+        self._network = network
+        self._evaluator = validation_set and Evaluator(network, config, validation_set)
+        self._architecture = config.architecture(network.units)
+        self._rule = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=config.alpha)
+        self._dataset = data.dataset()
+
+    def run(self, report: Report = no_report, begin_epoch: Callable[[], None] = nothing) -> Outcome:
         """Iterate until SciPy's L-BFGS stops.
 
-        loss_, history_, n_iter_ and the parameters are written after each iteration, so that
-        the estimator is usable however the fit ends.
+        The network has the parameters of the last iteration, however it ends. Ctrl-C ends it
+        without an exception.
+
+        Parameters
+        ----------
+        report : callable
+            Called with an Epoch after each iteration; returns whether to stop.
+        begin_epoch : callable
+            Called before each evaluation of the loss.
         """
-        estimator, network = self._estimator, self._network
+        config, network = self._config, self._network
         dtype = network.parameters.dtype
-        n_samples = self._samples.n_samples
+        n_samples = self._dataset.n_samples
+        n_done, loss = 0, np.nan
 
         def loss_and_gradient(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            task.begin_epoch()
+            begin_epoch()
             loss = _engine.loss_gradient(
-                self._layout,
-                self._update,
+                self._architecture,
+                self._rule,
                 w.astype(dtype, copy=False),
                 gradient,
-                self._samples,
+                self._dataset,
                 work,
                 team,
             )
@@ -78,32 +80,27 @@ class LbfgsTraining:
             return loss, gradient.astype(np.float64)
 
         def end_iteration(intermediate_result: Any) -> None:
+            nonlocal n_done, loss
             network.parameters[...] = intermediate_result.x
-            estimator.loss_ = float(intermediate_result.fun)
-            estimator.n_iter_ += 1
-            score = self._record(team)
-            progress.end_epoch(estimator.n_iter_, estimator.loss_, score)
-            if task.end_epoch(estimator._fitted_copies):
+            loss = float(intermediate_result.fun)
+            n_done += 1
+            if report(self._epoch(n_done, loss, team)):
                 raise StopIteration
 
-        estimator.n_iter_ = 0
         self._since = perf_counter()
         try:
-            with (
-                engine_threads(
-                    estimator.n_jobs,
-                    n_samples,
-                    self._layout.n_weights,
-                    estimator.max_iter,
-                    calls_blas=True,
-                ) as team,
-                Progress(estimator.verbose, estimator.max_iter) as progress,
-            ):
+            with engine_threads(
+                config.n_jobs,
+                n_samples,
+                self._architecture.n_weights,
+                config.max_iter,
+                calls_blas=True,
+            ) as team:
                 n_elements, _ = _engine.workspace_elements(
-                    self._layout, self._samples, n_samples, team.size
+                    self._architecture, self._dataset, n_samples, team.size
                 )
                 work = aligned_empty(n_elements, dtype)
-                gradient = aligned_empty(self._layout.n_parameters, dtype)
+                gradient = aligned_empty(self._architecture.n_parameters, dtype)
                 result = minimize(
                     loss_and_gradient,
                     network.parameters.astype(np.float64),
@@ -111,45 +108,34 @@ class LbfgsTraining:
                     jac=True,
                     callback=end_iteration,
                     options={
-                        "maxfun": estimator.max_fun,
-                        "maxiter": estimator.max_iter,
-                        "gtol": estimator.tol,
+                        "maxfun": config.max_fun,
+                        "maxiter": config.max_iter,
+                        "gtol": config.tol,
                     },
                 )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
-            return
+            return Outcome(Ending.INTERRUPTED, n_done, loss)
         network.parameters[...] = result.x
-        estimator.loss_ = float(result.fun)
-        estimator.n_iter_ = min(int(result.nit), int(estimator.max_iter))
-        _warn_unless_converged(result, estimator.n_iter_, estimator.max_iter)
-
-    def _record(self, team: Any) -> float | None:
-        """Add the iteration to the history; return what is watched in validation, if any."""
-        now = perf_counter()
-        record = {"loss": self._estimator.loss_, "seconds": now - self._since}
-        validated = None if self._validation is None else self._validation.evaluate(team)
-        if validated is not None:
-            record["val_loss"], record["val_score"] = validated.loss, validated.score
-        self._estimator._records.append(record)
-        self._since = perf_counter()
-        return None if validated is None else validated.watched
-
-
-def _warn_unless_converged(result: Any, n_iter: int, max_iter: int) -> None:
-    """ConvergenceWarning in scikit-learn's words, unless L-BFGS converged or was told to stop."""
-    if result.status == 0 or "StopIteration" in str(result.message):
-        return
-    message = (
-        f"lbfgs failed to converge after {n_iter} iteration(s) (status={result.status}):\n"
-        f"{result.message}\n"
-    )
-    if n_iter == max_iter:
-        message += (
-            f"\nIncrease the number of iterations to improve the convergence (max_iter={max_iter})."
+        return Outcome(
+            _ending(result),
+            min(int(result.nit), int(config.max_iter)),
+            float(result.fun),
+            f"(status={result.status}):\n{result.message}",
         )
-    message += (
-        "\nYou might also want to scale the data as shown in:\n"
-        "    https://scikit-learn.org/stable/modules/preprocessing.html"
-    )
-    warnings.warn(message, ConvergenceWarning, stacklevel=6)
+
+    def _epoch(self, number: int, loss: float, team: Any) -> Epoch:
+        """What the caller is told of an iteration."""
+        now = perf_counter()
+        record = {"loss": loss, "seconds": now - self._since}
+        validation = None if self._evaluator is None else self._evaluator.evaluate(team)
+        if validation is not None:
+            record["val_loss"], record["val_score"] = validation.loss, validation.score
+        self._since = perf_counter()
+        return Epoch(number, loss, None if validation is None else validation.watched, [record])
+
+
+def _ending(result: Any) -> Ending:
+    """Why SciPy's L-BFGS has ended."""
+    if "StopIteration" in str(result.message):
+        return Ending.REPORT
+    return Ending.CONVERGED if result.status == 0 else Ending.FAILED

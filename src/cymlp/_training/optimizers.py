@@ -1,12 +1,12 @@
 """What SGD and Adam carry from update to update; the engine does their arithmetic."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
+from cymlp._training.config import TrainingConfig
 
 
 class Optimizer:
@@ -34,19 +34,19 @@ class Optimizer:
     def __init__(
         self, rule: str, n_parameters: int, dtype: Any, learning_rate: float, **settings: float
     ) -> None:
-        self.rule = rule
-        self.settings = settings
+        self._name = rule
+        self._settings = settings
         self.learning_rate = float(learning_rate)
         self.n_updates = 0
-        self.state = np.zeros((self.update(alpha=0.0).n_states, n_parameters), dtype=dtype)
+        self.state = np.zeros((self.rule(alpha=0.0).n_states, n_parameters), dtype=dtype)
 
-    def update(self, **settings: Any) -> Any:
-        """The rule as the engine takes it, with penalties and the like as settings of its own."""
+    def rule(self, **settings: Any) -> Any:
+        """The update rule as the engine takes it, with penalties and the like as its settings."""
         return _engine.UpdateRule(
-            self.rule,
+            self._name,
             learning_rate=self.learning_rate,
             n_updates=self.n_updates,
-            **self.settings,
+            **self._settings,
             **settings,
         )
 
@@ -58,21 +58,19 @@ class Optimizer:
             self.state = np.array(self.state)
         return True
 
-    def end_epoch(self, update: Any, t: int) -> None:
-        """Take over what ``update`` counted, ``t`` samples after the first fit began."""
-        self.n_updates = update.n_updates
+    def end_epoch(self, n_samples_seen: int) -> None:
+        """Set the learning rate of the next epoch, where it depends on the samples seen."""
 
-    def stops(self, message: str, say: Callable[[str], None]) -> bool:
-        """Whether to stop now that there is no more progress, for which ``message`` speaks."""
-        say(message + " Stopping.")
-        return True
+    def respond(self, reason: str) -> tuple[bool, str]:
+        """Whether to stop now that there is no more progress, and a message that begins so."""
+        return True, f"{reason} Stopping."
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent, plain or with (Nesterov's) momentum.
 
-    Parameters are those of the estimators, ``learning_rate`` being the name of a schedule that
-    goes by epochs; other schedules are not the optimizer's business.
+    ``schedule`` is one of scikit-learn's, which change the rate after an epoch; other schedules
+    are not the optimizer's business.
     """
 
     def __init__(
@@ -80,7 +78,7 @@ class SGD(Optimizer):
         n_parameters: int,
         dtype: Any,
         *,
-        learning_rate: str,
+        schedule: str,
         learning_rate_init: float,
         power_t: float,
         momentum: float,
@@ -88,23 +86,23 @@ class SGD(Optimizer):
     ) -> None:
         rule = "sgd" if momentum == 0 else "nesterov" if nesterovs_momentum else "momentum"
         super().__init__(rule, n_parameters, dtype, learning_rate_init, momentum=momentum)
-        self.schedule = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
+        self._schedule = schedule
+        self._learning_rate_init = learning_rate_init
+        self._power_t = power_t
 
-    def end_epoch(self, update: Any, t: int) -> None:
-        super().end_epoch(update, t)
-        if self.schedule == "invscaling":
-            self.learning_rate = float(self.learning_rate_init) / (t + 1) ** self.power_t
+    def end_epoch(self, n_samples_seen: int) -> None:
+        if self._schedule == "invscaling":
+            self.learning_rate = (
+                float(self._learning_rate_init) / (n_samples_seen + 1) ** self._power_t
+            )
 
-    def stops(self, message: str, say: Callable[[str], None]) -> bool:
-        if self.schedule != "adaptive":
-            return super().stops(message, say)
+    def respond(self, reason: str) -> tuple[bool, str]:
+        if self._schedule != "adaptive":
+            return super().respond(reason)
         if self.learning_rate <= 1e-6:
-            return super().stops(message + " Learning rate too small.", say)
+            return super().respond(f"{reason} Learning rate too small.")
         self.learning_rate /= 5.0
-        say(f"{message} Setting learning rate to {self.learning_rate:f}")
-        return False
+        return False, f"{reason} Setting learning rate to {self.learning_rate:f}"
 
 
 class Adam(Optimizer):
@@ -129,3 +127,26 @@ class Adam(Optimizer):
             beta_2=beta_2,
             epsilon=epsilon,
         )
+
+
+def new_optimizer(config: TrainingConfig, parameters: NDArray[Any]) -> Optimizer:
+    """The optimizer that ``config.solver`` names, at its beginning."""
+    size, dtype = parameters.size, parameters.dtype
+    if config.solver == "adam":
+        return Adam(
+            size,
+            dtype,
+            learning_rate_init=config.learning_rate_init,
+            beta_1=config.beta_1,
+            beta_2=config.beta_2,
+            epsilon=config.epsilon,
+        )
+    return SGD(
+        size,
+        dtype,
+        schedule=config.learning_rate if isinstance(config.learning_rate, str) else "constant",
+        learning_rate_init=config.learning_rate_init,
+        power_t=config.power_t,
+        momentum=config.momentum,
+        nesterovs_momentum=config.nesterovs_momentum,
+    )

@@ -1,120 +1,93 @@
-"""Loss and score on rows that are not trained on."""
+"""How a network that is being trained does on rows that it is not trained on."""
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cymlp import _engine
+from cymlp._network.arrays import SLICE_BYTES, CollectedRows
 from cymlp._network.network import Network
-from cymlp._training.data import SLICE_BYTES, Problem, stacked
+from cymlp._training.config import TrainingConfig
+from cymlp._training.data import Rows
 from cymlp._training.history import RunningMean
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Rows of a problem that are not trained on.
+class ValidationSet:
+    """Rows that are not trained on, and how predictions of them are scored.
 
     Attributes
     ----------
-    problem : Problem
-    rows : ndarray of shape (n_rows,), intp, or None
-        None for all rows of the problem.
+    rows : Rows
+    score : callable or None
+        Returns the score, better if greater, of what ``decode`` has made of all outputs. None for
+        no score but the loss.
+    decode : callable or None
+        Makes predictions of outputs (n_rows, n_outputs). None if ``score`` makes its own and
+        ignores what it is given.
+    watches_loss : bool
+        Whether training watches the loss on these rows, and not the score.
     """
 
-    problem: Problem
-    rows: NDArray[np.intp] | None
-
-    def part(self, array: Any) -> Any:
-        """The held-out rows of an array of the problem."""
-        return array if self.rows is None or array is None else array[self.rows]
-
-    @property
-    def n_rows(self) -> int:
-        return self.problem.n_samples if self.rows is None else len(self.rows)
-
-    def slices(self, n_rows: int) -> Iterator[NDArray[np.intp] | None]:
-        """The rows, at most so many at a time; None for all rows of the problem."""
-        if self.n_rows <= n_rows:
-            yield self.rows
-            return
-        rows = np.arange(self.n_rows, dtype=np.intp) if self.rows is None else self.rows
-        for start in range(0, self.n_rows, n_rows):
-            yield rows[start : start + n_rows]
+    rows: Rows
+    score: Callable[[Any], float] | None = None
+    decode: Callable[[Any], Any] | None = None
+    watches_loss: bool = True
 
 
-class Validated(NamedTuple):
-    """What a network does on held-out rows: its loss, its score, and which of them is watched.
-
-    ``watched`` is the score, or the negative loss where that is watched: better if greater.
-    """
+class ValidationResult(NamedTuple):
+    """Loss, without penalties, and score; ``watched`` is the score or the negative loss."""
 
     loss: float
     score: float
     watched: float
 
 
-class Validation:
-    """Loss and score of a network that is being trained, on held-out rows.
+class Evaluator:
+    """Evaluates a network on a validation set, a slice of the rows at a time.
 
     Parameters
     ----------
-    estimator : estimator
-        The one being fitted; its fitted attributes are set.
     network : Network
         The one being trained.
-    held_out : HeldOut
+    config : TrainingConfig
+    validation_set : ValidationSet
     """
 
-    def __init__(self, estimator: Any, network: Network, held_out: HeldOut) -> None:
-        problem = held_out.problem
-        self._estimator = estimator
+    def __init__(
+        self, network: Network, config: TrainingConfig, validation_set: ValidationSet
+    ) -> None:
+        rows = validation_set.rows
+        n_outputs, dtype = rows.data.n_outputs, network.parameters.dtype
         self._network = network
-        self._held_out = held_out
-        self._layout = estimator._training_layout(network)
-        self._activation, self._out_activation = estimator._activation(), estimator.out_activation_
-        self._samples = problem.samples(problem.score_weights)
-        self._truth = estimator._decoded(held_out.part(problem.targets))
-        self._weights = held_out.part(problem.score_weights)
-        n_outputs, dtype = problem.n_outputs, network.parameters.dtype
-        self._n_rows = min(1 + SLICE_BYTES // (n_outputs * dtype.itemsize), held_out.n_rows)
+        self._config = config
+        self._set = validation_set
+        self._architecture = config.architecture(network.units)
+        self._dataset = rows.data.dataset()
+        self._n_rows = min(1 + SLICE_BYTES // (n_outputs * dtype.itemsize), len(rows))
         self._work = np.empty(self._n_rows * (n_outputs + 1), dtype)
-        self._watches_loss = estimator._watches_loss()
-        self._scorer_predicts = estimator.scoring not in (None, "loss")
-        self._score = self._scorer(estimator)
 
-    def _scorer(self, estimator: Any) -> Callable[[Any], float]:
-        """The function that gives the score, of the predictions unless it makes its own."""
-        if not self._scorer_predicts:
-            return lambda found: estimator._validation_score(self._truth, found, self._weights)
-        from sklearn.metrics import check_scoring  # late, for a quick import of cymlp
-
-        scorer = check_scoring(estimator, estimator.scoring)
-        X = self._held_out.part(self._held_out.problem.X)
-        weights = {} if self._weights is None else {"sample_weight": self._weights}
-        # It shares the network; and X has lost the names of its features.
-        fitted = copy.copy(estimator)
-        fitted.__dict__.pop("feature_names_in_", None)
-        return lambda _: float(scorer(fitted, X, self._truth, **weights))
-
-    def evaluate(self, team: Any) -> Validated:
-        """Loss, without penalties, and score of the network as it is."""
-        loss, predicted = RunningMean(), []
-        for rows in self._held_out.slices(self._n_rows):
+    def evaluate(self, team: Any) -> ValidationResult:
+        """Loss and score of the network as it is."""
+        rows, decode = self._set.rows, self._set.decode
+        loss, predictions = RunningMean(), CollectedRows(len(rows))
+        for indices in rows.slices(self._n_rows):
             Z = self._network.outputs(
-                self._held_out.problem.X,
-                self._activation,
-                self._out_activation,
-                rows=rows,
-                linked=False,
+                rows.data.X,
+                self._config.activation,
+                self._config.output_activation,
+                rows=indices,
+                apply_output_activation=False,
                 team=team,
             )
-            loss.add(*_engine.mean_loss(self._layout, self._samples, rows, Z.copy(), self._work))
-            _engine.apply_link(self._layout, Z)
-            if not self._scorer_predicts:
-                predicted.append(self._estimator._decoded(Z))
-        score = self._score(stacked(predicted) if predicted else None)
-        return Validated(loss.value, score, -loss.value if self._watches_loss else score)
+            loss.add(
+                *_engine.mean_loss(self._architecture, self._dataset, indices, Z.copy(), self._work)
+            )
+            if decode is not None:
+                _engine.apply_link(self._architecture, Z)
+                predictions.add(decode(Z))
+        score = np.nan if self._set.score is None else self._set.score(predictions.whole)
+        watched = -loss.value if self._set.watches_loss else score
+        return ValidationResult(loss.value, score, watched)

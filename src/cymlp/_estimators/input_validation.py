@@ -1,0 +1,183 @@
+"""Checks of what users give to fit and predict, in scikit-learn's words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import (
+    bsr_array,
+    coo_array,
+    csc_array,
+    csr_array,
+    dia_array,
+    issparse,
+)
+from sklearn.base import is_regressor
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import check_non_negative, validate_data
+
+from cymlp import _engine
+from cymlp._network.arrays import FLOATS
+
+# SciPy's formats of data, indices and indptr.
+_COMPRESSED = {"csr": csr_array, "csc": csc_array, "bsr": bsr_array}
+
+
+def checked_sparse(X: Any, name: str = "X") -> Any:
+    """X; if it is sparse, an array that shares its memory and whose indices have been checked.
+
+    SciPy converts and slices without checking them, and reads or writes wherever they point.
+
+    Raises
+    ------
+    ValueError
+        If an index is not within the shape, or if the parts of X do not fit together.
+    """
+    if not issparse(X) or X.ndim != 2:
+        return X
+    try:
+        return _rebuilt(X)
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
+        raise ValueError(f"Input {name} is a broken sparse {X.format} matrix: {error}") from error
+
+
+def _rebuilt(X: Any) -> Any:
+    """A sparse array of the same parts, each of them checked, here or by SciPy."""
+    if X.format in _COMPRESSED:
+        if X.format == "bsr" and any(
+            n % size for n, size in zip(X.shape, X.blocksize, strict=True)
+        ):
+            raise ValueError("its blocks do not divide its shape")
+        checked = _COMPRESSED[X.format]((X.data, X.indices, X.indptr), shape=X.shape, copy=False)
+        # SciPy checks the order only if the last of these is above 0, and then by differences,
+        # which may overflow.
+        if (checked.indptr[1:] < checked.indptr[:-1]).any():
+            raise ValueError("indptr must be a non-decreasing sequence")
+        checked.check_format(full_check=True)
+        return checked
+    if X.format == "dia":
+        return dia_array((X.data, X.offsets), shape=X.shape, copy=False)
+    if X.format == "lil":
+        lengths = [list(map(len, lists)) for lists in (X.rows, X.data)]
+        if lengths[0] != lengths[1] or len(lengths[0]) != X.shape[0]:
+            raise ValueError("rows and data should have the same lengths")
+        return _rebuilt(X.tocsr())
+    coo = X.tocoo()
+    return coo_array((coo.data, (coo.row, coo.col)), shape=X.shape, copy=False)
+
+
+def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
+    """Sample weights (n_samples,) of X's dtype.
+
+    Raises
+    ------
+    ValueError
+        If they are not one number per sample, not finite, negative, or all 0.
+    """
+    n_samples = X.shape[0]
+    if np.isscalar(sample_weight):
+        sample_weight = np.full(n_samples, sample_weight)
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=X.dtype, order="C", input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. "
+            f"Expected either a scalar value or a 1D array of length {n_samples}."
+        )
+    if weights.shape != (n_samples,):
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}!")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    check_non_negative(weights, "`sample_weight`")
+    return np.require(weights, requirements="A")
+
+
+def check_magnitude(weights: NDArray[Any], name: str) -> None:
+    """Check that gradients times these training weights are numbers of their dtype.
+
+    Raises
+    ------
+    ValueError
+        If the largest is so small that a gradient times it underflows, or the sum so large that a
+        gradient divided by it does.
+    """
+    limits = np.finfo(weights.dtype)
+    least = float(limits.tiny / limits.eps)
+    with np.errstate(over="ignore"):
+        largest, total = weights.max(), weights.sum(dtype=np.float64)
+    if largest < least or total > 1 / least:
+        raise ValueError(
+            f"{name} must have a largest value of at least {least:.1e} and a sum of at most "
+            f"{1 / least:.1e}, as {weights.dtype} has no gradients beyond; got {largest:.1e} and "
+            f"{total:.1e}."
+        )
+
+
+def passes_fast_check(X: Any) -> bool:
+    """Whether X is a matrix that is valid if it is finite."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in FLOATS and X.size > 0
+
+
+def are_finite_numbers(y: Any) -> bool:
+    """Whether y is a vector of finite numbers, which are valid as targets of a regression."""
+    return (
+        type(y) is np.ndarray and y.ndim == 1 and y.dtype in FLOATS and bool(np.isfinite(y).all())
+    )
+
+
+def are_plain_labels(y: Any) -> bool:
+    """Whether y is a vector of integers or truth values, which are always valid as labels."""
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub"
+
+
+def check_X_y(
+    estimator: Any, X: Any, y: Any, is_valid_y: Callable[[Any], bool], *, reset: bool
+) -> tuple[Any, NDArray[Any]]:
+    """X and y validated, y (n_samples,) or (n_samples, n_outputs).
+
+    Data of which ``validate_data`` would change nothing skip it, as it is slow.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X, y
+        As given to fit.
+    is_valid_y : callable
+        Whether a y is valid as it is, as far as that is quickly known.
+    reset : bool
+        Whether to set the estimator's number and names of features, or to compare with them.
+    """
+    if (
+        passes_fast_check(X)
+        and X.flags.c_contiguous
+        and X.flags.aligned
+        and _engine.is_finite(X)
+        and is_valid_y(y)
+        and len(X) == len(y) > 1
+    ):
+        if reset:
+            estimator.n_features_in_ = X.shape[1]
+            estimator.__dict__.pop("feature_names_in_", None)
+        if X.shape[1] == estimator.n_features_in_ and not hasattr(estimator, "feature_names_in_"):
+            return X, y
+    checked_sparse(y, "y")
+    X, y = validate_data(
+        estimator,
+        checked_sparse(X),
+        y,
+        accept_sparse=["csr", "csc"],
+        multi_output=True,
+        y_numeric=is_regressor(estimator),
+        dtype=FLOATS,
+        reset=reset,
+    )
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return X, y
+
+
+def check_X(estimator: Any, X: Any) -> Any:
+    """X as scikit-learn validates what a fitted estimator is given."""
+    return validate_data(estimator, checked_sparse(X), accept_sparse=["csr", "csc"], reset=False)

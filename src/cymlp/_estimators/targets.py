@@ -1,0 +1,289 @@
+"""What is predicted, labels or numbers: encoding, decoding, score, output activation and loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.multiclass import unique_labels
+
+from cymlp._estimators.input_validation import are_plain_labels
+from cymlp._network.arrays import cast_to
+
+# Of these losses the mean is not what is best to predict, so R^2 does not measure them.
+_NOT_OF_THE_MEAN = ("absolute_error", "huber", "quantile")
+
+
+@dataclass(frozen=True)
+class Targets(ABC):
+    """Between y, as users know it, and the targets and outputs of a network.
+
+    Attributes
+    ----------
+    n_outputs : int or None
+        Outputs of the network, which y has to fit; None before there is one.
+    """
+
+    n_outputs: int | None
+
+    @property
+    @abstractmethod
+    def output_activation(self) -> str:
+        """Activation of the output layer."""
+
+    @property
+    @abstractmethod
+    def loss(self) -> dict[str, Any]:
+        """The loss with its settings, as TrainingConfig has them."""
+
+    @property
+    def sums_over_outputs(self) -> bool:
+        """Whether the loss that is reported is the mean over the outputs, not the sum."""
+        return False
+
+    @property
+    def prefers_loss(self) -> bool:
+        """Whether the loss, not the score, says which of two networks is better."""
+        return False
+
+    @abstractmethod
+    def encode(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        """The targets that TrainingData takes; numbers are of ``dtype``.
+
+        Raises
+        ------
+        ValueError
+            If y does not fit the outputs, or has values that are not valid.
+        """
+
+    @abstractmethod
+    def decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """What predict returns for outputs (n_samples, n_outputs), or y for targets."""
+
+    @abstractmethod
+    def score(
+        self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None
+    ) -> float:
+        """The estimator's score of predictions for y."""
+
+    def count_outputs(self, targets: NDArray[Any]) -> int:
+        """Outputs of a network for these targets."""
+        return int(targets.shape[1])
+
+    def stratifies(self, targets: NDArray[Any]) -> bool:
+        """Whether a validation set should have the same share of each of these targets."""
+        return False
+
+    def training_weights(
+        self, y: NDArray[Any], weights: NDArray[Any] | None, dtype: Any
+    ) -> NDArray[Any] | None:
+        """Weights (n_samples,) to train with."""
+        return weights
+
+
+@dataclass(frozen=True)
+class NumberTargets(Targets):
+    """Numbers.
+
+    Attributes
+    ----------
+    loss_name : str
+        The estimator's parameter.
+    loss_parameter : float
+        The quantile, or Huber's delta.
+    """
+
+    loss_name: str
+    loss_parameter: float = 0.0
+
+    @property
+    def output_activation(self) -> str:
+        return "exp" if self.loss_name == "poisson" else "identity"
+
+    @property
+    def loss(self) -> dict[str, Any]:
+        return {"loss": self.loss_name, "loss_parameter": self.loss_parameter}
+
+    @property
+    def sums_over_outputs(self) -> bool:
+        return self.loss_name == "squared_error"
+
+    @property
+    def prefers_loss(self) -> bool:
+        # For scikit-learn's losses R^2 is watched all the same, as there.
+        return self.loss_name in _NOT_OF_THE_MEAN
+
+    def encode(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        if self.loss_name == "poisson" and (y < 0).any():
+            raise ValueError(f"loss='poisson' requires y >= 0, but y has the value {y.min()}.")
+        targets = np.ascontiguousarray(y.reshape(len(y), -1))
+        if self.n_outputs not in (None, targets.shape[1]):
+            raise ValueError(
+                f"y has {targets.shape[1]} outputs, but the network has been fitted to "
+                f"{self.n_outputs}."
+            )
+        return np.require(cast_to(targets, dtype, "y"), requirements="A")
+
+    def decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def score(
+        self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None
+    ) -> float:
+        from sklearn.metrics import r2_score  # late, for a quick import of cymlp
+
+        if not np.isfinite(predicted).all():
+            return np.nan
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
+
+
+@dataclass(frozen=True)
+class LabelTargets(Targets):
+    """Labels: of one of several classes, of one of two, or any number of them (multilabel).
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        In ascending order.
+    binarizer : LabelBinarizer
+        scikit-learn's, fitted to such labels; it knows which of the three they are.
+    label_smoothing, class_weight
+        The estimator's parameters.
+    """
+
+    classes: NDArray[Any]
+    binarizer: Any
+    label_smoothing: float = 0.0
+    class_weight: Any = None
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether there is an output for each class, one of which is right."""
+        return bool(self.binarizer.y_type_ == "multiclass")
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether there is an output for each label, any number of which are right."""
+        return bool(self.binarizer.y_type_.startswith("multilabel"))
+
+    @property
+    def output_activation(self) -> str:
+        return "softmax" if self.is_multiclass else "logistic"
+
+    @property
+    def loss(self) -> dict[str, Any]:
+        return {"loss": "log_loss", "label_smoothing": self.label_smoothing}
+
+    def encode(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
+        if self.n_outputs is not None:
+            self._check_known(y)
+        if self.is_multiclass:
+            return np.searchsorted(self.classes, y).astype(np.intc)
+        if not self.is_multilabel:
+            return (y == self.classes[-1])[:, np.newaxis] & (len(self.classes) == 2)
+        return np.ascontiguousarray(self.binarizer.transform(y), dtype=bool)
+
+    def _check_known(self, y: NDArray[Any]) -> None:
+        """ValueError unless y is of the fitted kind and has fitted classes only."""
+        if self.is_multilabel != (y.ndim == 2) or (
+            self.is_multilabel and y.shape[1] != self.n_outputs
+        ):
+            raise ValueError(
+                f"y of shape {y.shape} does not fit the {self.n_outputs} outputs that the network "
+                "has been fitted to."
+            )
+        unknown = np.setdiff1d(unique_labels(y), self.classes)
+        if len(unknown):
+            raise ValueError(f"y has classes {unknown} that are not in classes_ {self.classes}.")
+
+    def decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        if self.is_multiclass:
+            return self.classes.take(outputs if outputs.ndim == 1 else outputs.argmax(axis=1))
+        if outputs.shape[1] == 1:
+            outputs = outputs.ravel()
+        labels: NDArray[Any] = self.binarizer.inverse_transform(outputs)
+        return labels
+
+    def score(
+        self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None
+    ) -> float:
+        from sklearn.metrics import accuracy_score  # late, for a quick import of cymlp
+
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def count_outputs(self, targets: NDArray[Any]) -> int:
+        return len(self.classes) if targets.ndim == 1 else int(targets.shape[1])
+
+    def stratifies(self, targets: NDArray[Any]) -> bool:
+        return bool(targets.dtype == bool and targets.shape[1] == 1)
+
+    def training_weights(
+        self, y: NDArray[Any], weights: NDArray[Any] | None, dtype: Any
+    ) -> NDArray[Any] | None:
+        """The weights times those of the classes.
+
+        Raises
+        ------
+        ValueError
+            If the class weights are not valid for y.
+        """
+        if self.class_weight is None:
+            return weights
+        try:
+            factors = _class_factors(self.class_weight, y, self.classes)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} does not fit y: {error}"
+            ) from error
+        if not (np.isfinite(factors).all() and (factors >= 0).all() and factors.any()):
+            raise ValueError(
+                "class_weight must have finite weights, not negative and not 0 for all samples, "
+                f"got {self.class_weight!r}."
+            )
+        factors = factors.astype(dtype)
+        return factors if weights is None else weights * factors
+
+
+def fitted_binarizer(y: Any) -> Any:
+    """LabelBinarizer().fit(y), which takes half a millisecond to examine any y."""
+    from sklearn.preprocessing import LabelBinarizer  # late, for a quick import of cymlp
+
+    binarizer = LabelBinarizer()
+    if not are_plain_labels(y):
+        return binarizer.fit(y)
+    binarizer.classes_ = np.unique(y)
+    binarizer.y_type_ = "binary" if len(binarizer.classes_) <= 2 else "multiclass"
+    binarizer.sparse_input_ = False
+    return binarizer
+
+
+def _class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
+    """The weight (n_samples,) of each sample's class, or the product of those of its labels.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the class weights are not for such a y.
+    """
+    from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+
+    multilabel = y.ndim == 2
+    if isinstance(class_weight, list) and not multilabel:
+        raise ValueError("a list is for the columns of an indicator matrix.")
+    known = [0, 1] if multilabel else classes.tolist()
+    for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
+        # As in scikit-learn a class that y lacks is an error only if the weights lack one of y's.
+        if isinstance(weights, dict) and not weights.keys() >= set(known):
+            unknown = [label for label in weights if label not in known]
+            if unknown:
+                raise ValueError(f"it has weights of {unknown}, but the classes are {known}.")
+    factors: NDArray[Any]
+    if multilabel:
+        factors = compute_sample_weight(class_weight, y)
+    else:
+        by_class = compute_class_weight(class_weight, classes=classes, y=y)
+        factors = by_class[np.searchsorted(classes, y)]
+    return factors

@@ -1,0 +1,81 @@
+"""Arrays as the engine reads them, and rows that come slice by slice."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse, vstack
+
+FLOATS = (np.float64, np.float32)
+
+# Bytes of a slice of rows that are predicted and decoded at a time.
+SLICE_BYTES = 4_000_000
+
+
+def cast_to(values: Any, dtype: Any, name: str) -> Any:
+    """An array or sparse matrix of another dtype; itself if it is of this one.
+
+    Raises
+    ------
+    ValueError
+        If a value is finite, but not in the new dtype.
+    """
+    if values.dtype == dtype:
+        return values
+    with np.errstate(over="ignore"):
+        cast = values.astype(dtype)
+    numbers = cast.data if issparse(cast) else cast
+    if np.isinf(numbers).any():
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for {np.dtype(dtype)!r}."
+        )
+    return cast
+
+
+def as_engine_input(X: Any) -> Any:
+    """X aligned or in CSR format, copied only if need be; sparse indices must be checked before."""
+    if not issparse(X):
+        return X if X.flags.aligned else X.copy()
+    X = X.tocsr()
+    arrays = (np.ascontiguousarray(array) for array in (X.data, X.indices, X.indptr))
+    return csr_array(tuple(arrays), shape=X.shape, copy=False)
+
+
+def slices(n_rows: int, rows_per_slice: int) -> Iterator[slice]:
+    """``n_rows`` rows, at most so many at a time."""
+    for start in range(0, n_rows, rows_per_slice):
+        yield slice(start, min(start + rows_per_slice, n_rows))
+
+
+class CollectedRows:
+    """An array or sparse matrix of ``n_rows`` rows that come slice by slice.
+
+    Arrays are copied into one, so that the slices and the whole need not be in memory together.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self._n_rows = n_rows
+        self._next = 0
+        self._sparse: list[Any] = []
+        self._dense: NDArray[Any] | None = None
+
+    def add(self, rows: Any) -> None:
+        """Append a slice; if it is all there is, nothing is copied."""
+        if issparse(rows):
+            self._sparse.append(rows)
+        elif len(rows) == self._n_rows:
+            self._dense = rows
+        else:
+            if self._dense is None:
+                self._dense = np.empty((self._n_rows, *rows.shape[1:]), dtype=rows.dtype)
+            self._dense[self._next : self._next + len(rows)] = rows
+            self._next += len(rows)
+
+    @property
+    def whole(self) -> Any:
+        """All rows, one below the other."""
+        if not self._sparse:
+            return self._dense
+        first = self._sparse[0]
+        return first if len(self._sparse) == 1 else vstack(self._sparse, first.format)

@@ -1,0 +1,91 @@
+"""TrainingConfig: all that training needs to know beside the network and the data."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cymlp import _engine
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Plain values that say how a network is trained.
+
+    Names and defaults are those of the estimators' parameters, unless described here.
+
+    Attributes
+    ----------
+    output_activation : {"identity", "exp", "logistic", "softmax"}
+        Activation of the output layer.
+    loss : str
+        One of the engine's losses.
+    loss_parameter : float
+        The quantile, or Huber's delta.
+    activation : str or tuple of str
+        Activation of all hidden layers, or of each.
+    dropout : tuple of float
+        Rate of each hidden layer; empty for none.
+    l2, l1 : tuple of float
+        Coefficient of each layer of weights; empty for none.
+    clip_norm : float
+        0 for no clipping.
+    n_epochs : int or None
+        Epochs of this run; None for ``max_iter``, which is also what a schedule spans.
+    """
+
+    output_activation: str
+    loss: str
+    loss_parameter: float = 0.0
+    label_smoothing: float = 0.0
+    activation: str | tuple[str, ...] = "relu"
+    dropout: tuple[float, ...] = ()
+    l2: tuple[float, ...] = ()
+    l1: tuple[float, ...] = ()
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    solver: str = "adam"
+    batch_size: int | str = "auto"
+    shuffle: bool = True
+    learning_rate: str | Callable[[int, int], float] = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    max_iter: int = 200
+    n_epochs: int | None = None
+    tol: float = 1e-4
+    n_iter_no_change: float = 10
+    max_fun: int = 15000
+    early_stopping: bool = False
+    record_train_score: bool = False
+    record_every: int | None = None
+    n_jobs: int | None = None
+
+    def architecture(self, units: Sequence[int], *, dropout: bool = False) -> Any:
+        """A network of these sizes with its loss, as the engine takes it."""
+        return _engine.Architecture(
+            units,
+            self.activation,
+            self.output_activation
+            if self.loss in ("log_loss", "squared_error", "poisson")
+            else self.loss,
+            loss_parameter=self.loss_parameter,
+            label_smoothing=self.label_smoothing,
+            dropout=self.dropout if dropout and any(self.dropout) else (),
+        )
+
+    @property
+    def alpha(self) -> float | tuple[float, ...]:
+        """The L2 coefficient of all layers, or of each."""
+        if not self.l2:
+            return 0.0
+        return self.l2[0] if len(set(self.l2)) == 1 else self.l2
+
+    def rows_of_batch(self, n_samples: int) -> int:
+        """The rows of a mini-batch, of so many samples."""
+        if isinstance(self.batch_size, str):  # "auto"
+            return min(200, n_samples)
+        return min(max(int(self.batch_size), 1), n_samples)

@@ -1,0 +1,113 @@
+"""When training by mini-batches stops for want of progress."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cymlp._network.network import Network
+from cymlp._training.config import TrainingConfig
+from cymlp._training.report import TrainingState
+
+
+class StoppingRule:
+    """Counts the epochs without progress, from one training to the next.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    state : TrainingState
+        What an earlier training left.
+
+    Attributes
+    ----------
+    best_parameters : ndarray of shape (n_parameters,) or None
+        Those to return to at the end; None for the last ones.
+    """
+
+    needs_validation = False
+    best_parameters: NDArray[Any] | None = None
+    _complaint: str
+
+    def __init__(self, config: TrainingConfig, state: TrainingState) -> None:
+        self._config = config
+        self.state = replace(state, best_iteration=None)
+
+    def _count(self, has_progressed: bool) -> None:
+        n = 0 if has_progressed else self.state.n_epochs_without_progress + 1
+        self.state = replace(self.state, n_epochs_without_progress=n)
+
+    def run_out(self, respond: Callable[[str], tuple[bool, str]]) -> tuple[bool, str]:
+        """Whether to stop, and a message, empty if there is nothing to say.
+
+        ``respond`` is the optimizer's answer to the end of patience: whether to stop, or whether it
+        goes on at a lower rate, and a message, made from the reason that it is given.
+        """
+        config = self._config
+        if self.state.n_epochs_without_progress <= config.n_iter_no_change:
+            return False, ""
+        stops, message = respond(
+            f"{self._complaint} more than tol={config.tol:f} for "
+            f"{int(config.n_iter_no_change)} consecutive epochs."
+        )
+        if not stops:
+            self._count(has_progressed=True)
+        return stops, message
+
+
+class LossStopping(StoppingRule):
+    """Watches the training loss."""
+
+    _complaint = "Training loss did not improve"
+
+    def end_epoch(self, number: int, loss: float, score: float | None, network: Network) -> None:
+        """Take note of an epoch's loss."""
+        best = np.inf if self.state.best is None else self.state.best
+        # A NaN loss counts as progress, as it does in scikit-learn.
+        self._count(not loss > best - self._config.tol)
+        self.state = replace(self.state, best=min(best, loss))
+
+    def has_diverged(self, loss: float, network: Network) -> bool:
+        """Whether there is no way back: later epochs cannot mend a non-finite parameter."""
+        return not np.isfinite(loss) and not network.is_finite()
+
+
+class EarlyStopping(StoppingRule):
+    """Watches the score on the validation set, and keeps the best parameters.
+
+    Parameters
+    ----------
+    config, state
+        As in StoppingRule.
+    best_parameters : ndarray of shape (n_parameters,) or None
+        Those to return to if no epoch's score is better than ``state.best``.
+    """
+
+    _complaint = "Validation score did not improve"
+    needs_validation = True
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        state: TrainingState,
+        best_parameters: NDArray[Any] | None,
+    ) -> None:
+        super().__init__(config, state)
+        self.best_parameters = best_parameters
+
+    def end_epoch(self, number: int, loss: float, score: float | None, network: Network) -> None:
+        """Take note of an epoch's validation score."""
+        if score is None:
+            raise ValueError("Early stopping needs a validation set.")
+        best = -np.inf if self.state.best is None else self.state.best
+        # A NaN score counts as progress, as it does in scikit-learn.
+        self._count(not score < best + self._config.tol)
+        if score > best:
+            self.state = replace(self.state, best=score, best_iteration=number)
+            self.best_parameters = network.parameters.copy()
+
+    def has_diverged(self, loss: float, network: Network) -> bool:
+        """Never: the best parameters so far are finite, and will be restored."""
+        return False
