@@ -250,3 +250,12 @@ def test_another_exception_out_of_a_schedule_undoes_the_fit(digits, exception, f
     with pytest.raises(exception):
         estimator.fit(X, y)
     assert estimator.__dict__ == before
+
+
+def test_partial_fit_warns_too(long_epoch, signal_soon):
+    X, y = long_epoch
+    estimator = MLPClassifier(**LONG, batch_size=50)
+    signal_soon(KeyboardInterrupt)
+    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+        estimator.partial_fit(X, y, classes=[False, True])
+    assert np.isfinite(estimator.predict_proba(X[:10])).all()

@@ -1,1 +1,1 @@
-"""What users construct and fit: parameters, checks, labels, the fitted state."""
+"""The estimators: what users see."""

@@ -48,7 +48,7 @@ from cymlp._network.network import Activation, Network, NotFiniteError
 from cymlp._training.config import TrainingConfig
 from cymlp._training.data import Rows, TrainingData, split_for_validation
 from cymlp._training.lbfgs import LbfgsTraining
-from cymlp._training.report import Epoch
+from cymlp._training.report import Ending, Epoch
 from cymlp._training.stochastic import StochasticTraining
 from cymlp._training.validation import ValidationSet
 
@@ -179,7 +179,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             self._records.extend(outcome.records)
             if self.solver == "lbfgs" and np.isfinite(outcome.loss):
                 self.loss_, self.n_iter_ = outcome.loss, outcome.n_epochs
-            if not incremental:
+            if not (incremental and outcome.ending is Ending.EPOCHS):
                 warn_of_outcome(self, outcome)
             if not network.is_finite():
                 raise ValueError(

@@ -56,7 +56,7 @@ class LbfgsTraining:
         Parameters
         ----------
         report : callable
-            Called with an Epoch after each iteration; returns whether to stop.
+            Called with an Epoch after each iteration; training stops if it returns True.
         begin_epoch : callable
             Called before each evaluation of the loss.
         """

@@ -63,8 +63,8 @@ class Epoch:
     best_parameters: NDArray[Any] | None = None
 
 
-# Called after each epoch; what it returns says whether to stop.
-Report = Callable[[Epoch], bool]
+# Called after each epoch; training stops if it returns True.
+Report = Callable[[Epoch], bool | None]
 
 
 class Ending(Enum):
@@ -101,10 +101,9 @@ class Outcome:
     records: list[dict[str, float]] = field(default_factory=list)
 
 
-def no_report(epoch: Epoch) -> bool:
-    """Never stop."""
-    return False
+def no_report(epoch: Epoch) -> None:
+    """Nobody listens."""
 
 
 def nothing() -> None:
-    """Do nothing before an epoch."""
+    """Before an epoch that nobody waits for."""

@@ -116,7 +116,7 @@ class StochasticTraining:
         Parameters
         ----------
         report : callable
-            Called with an Epoch after each epoch; returns whether to stop.
+            Called with an Epoch after each epoch; training stops if it returns True.
         begin_epoch : callable
             Called before each epoch.
         """
