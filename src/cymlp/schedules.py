@@ -315,7 +315,7 @@ class CosineDecay(Schedule):
     def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
         warmup = _updates(self.warmup_steps, total, least=0)
         if self.first_decay_steps is None:
-            period, progress = 0.0, _progress(step, warmup, total)
+            period, progress = np.zeros_like(step), _progress(step, warmup, total)
         else:
             after = np.maximum(step - warmup, 0.0)
             period, progress = _period(after / _updates(self.first_decay_steps, total), self.t_mul)
@@ -425,12 +425,16 @@ def _progress(step: NDArray[np.float64], first: float, last: float) -> NDArray[n
     return np.clip((step - first) / (last - first), 0.0, 1.0)
 
 
-def _linear(start: Any, end: float, progress: NDArray[np.float64]) -> NDArray[np.float64]:
+def _linear(
+    start: float | NDArray[np.float64], end: float, progress: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """From ``start`` to ``end`` in a straight line, and both of them exactly."""
     return (1.0 - progress) * start + progress * end
 
 
-def _cosine(start: Any, end: float, progress: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cosine(
+    start: float | NDArray[np.float64], end: float, progress: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """From ``start`` to ``end`` on half a cosine, and both of them exactly."""
     return _linear(start, end, 0.5 - 0.5 * np.cos(np.pi * progress))
 
@@ -456,7 +460,7 @@ def _factors(
     """
     if isinstance(schedule, Schedule):
         values: Any = schedule(np.arange(first, first + n_steps), total)
-        factors = values
+        factors: NDArray[np.float64] = values
     else:
         values = [schedule(step, total) for step in range(first, first + n_steps)]
         factors = np.array([_as_number(value) for value in values], dtype=np.float64)

@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -96,8 +96,10 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
 
     # What the classifier and the regressor differ in.
 
-    # Whether a y is valid as it is, as far as that is quickly known.
-    _is_valid_y: ClassVar[Callable[[Any], bool]]
+    @staticmethod
+    @abstractmethod
+    def _is_valid_y(y: Any) -> bool:
+        """Whether y is valid as it is, as far as that is quickly known."""
 
     @abstractmethod
     def _new_targets(self, y: NDArray[Any], incremental: bool, classes: Any) -> Targets:
@@ -416,10 +418,10 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
     def _predict(
         self,
         X: Any,
-        decode: Callable[[NDArray[Any]], Any] | None = None,
+        decode: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
         *,
         apply_output_activation: bool = True,
-    ) -> Any:
+    ) -> NDArray[Any]:
         """The network's outputs (n_samples, n_outputs) for X, or what ``decode`` makes of them.
 
         Computed in the dtype that NumPy gives the product of X and the weights. Where X must
@@ -469,7 +471,8 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
                 check_X(self, X)  # which says what and where
                 raise
             result.add(outputs if decode is None else decode(outputs))
-        return result.whole
+        predicted: NDArray[Any] = result.whole
+        return predicted
 
     def _network_for(self, X: Any) -> Network:
         """The fitted network in the dtype to predict X in."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from sklearn import __version__ as sklearn_version
 from sklearn.utils.metaestimators import available_if
@@ -22,16 +21,17 @@ except ImportError:
         """Nothing: this scikit-learn has no callbacks."""
 
     def _with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """The method as it is, one frame deeper, as it is with scikit-learn's decorator."""
-
-        @wraps(method)
-        def without_callbacks(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-            return method(estimator, *args, **kwargs)
-
-        return without_callbacks
+        """The method as it is."""
+        return method
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class _Decorator(Protocol):
+    """What takes a method and returns one of the same signature."""
+
+    def __call__(self, method: Method, /) -> Method: ...
 
 
 def with_callbacks(method: Method) -> Method:
@@ -39,9 +39,13 @@ def with_callbacks(method: Method) -> Method:
     return cast(Method, _with_callbacks(method))
 
 
-def only_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
+def only_if(check: Callable[[Any], bool]) -> _Decorator:
     """scikit-learn's available_if, which type checkers do not know to keep the signature."""
-    return lambda method: cast(Method, available_if(check)(method))
+
+    def decorate(method: Method) -> Method:
+        return cast(Method, available_if(check)(method))
+
+    return decorate
 
 
 def _has_callbacks(estimator: Any) -> bool:
@@ -85,7 +89,8 @@ class CallbackSupportMixin(_CallbackSupportMixin):
         TypeError
             If one is neither a function nor an instance of a FitCallback.
         """
-        return super().set_callbacks(*map(_as_fit_callback, callbacks))
+        super().set_callbacks(*map(_as_fit_callback, callbacks))
+        return self
 
 
 @dataclass(frozen=True)

@@ -513,7 +513,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         y_prob = self.predict_proba(X)
         with np.errstate(divide="ignore"):
-            return np.log(y_prob, out=y_prob)
+            np.log(y_prob, out=y_prob)
+        return y_prob
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """The output layer's pre-activations: log-odds, or softmax's arguments.
@@ -536,7 +537,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         Z = self._predict(X, apply_output_activation=False)
         if len(self.classes_) == 2 and self.out_activation_ == "softmax":
-            return Z[:, 1] - Z[:, 0]
+            Z = Z[:, 1:] - Z[:, :1]
         return Z.ravel() if Z.shape[1] == 1 else Z
 
     def __sklearn_tags__(self) -> Any:

@@ -142,13 +142,14 @@ class FittedState:
         if self.validation_scores_ is None:
             self.best_loss_ = state.best
         else:
+            assert epoch.validation_score is not None
             self.validation_scores_.append(epoch.validation_score)
             self.best_validation_score_ = state.best
             self.best_iteration_ = state.best_iteration
 
     def __getstate__(self) -> dict[str, Any]:
         # The weights once; the optimizer's state only where partial_fit would go on from it.
-        state = dict(super().__getstate__())  # type: ignore[arg-type]
+        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
         network = state.get("_network")
         if network is not None:
             if network.consists_of(state.get("coefs_", ()), state.get("intercepts_", ())):

@@ -349,7 +349,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ValueError
             If X is not valid or has another number of features than in fit.
         """
-        outputs: NDArray[Any] = self._predict(X)
+        outputs = self._predict(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def __sklearn_tags__(self) -> Any:

@@ -183,7 +183,8 @@ class LabelTargets(Targets):
         if self.is_multiclass:
             return np.searchsorted(self.classes, y).astype(np.intc)
         if not self.is_multilabel:
-            return (y == self.classes[-1])[:, np.newaxis] & (len(self.classes) == 2)
+            is_second: NDArray[np.bool_] = (y == self.classes[-1]) & (len(self.classes) == 2)
+            return is_second[:, np.newaxis]
         return np.ascontiguousarray(self.binarizer.transform(y), dtype=bool)
 
     def _check_known(self, y: NDArray[Any]) -> None:
@@ -201,10 +202,12 @@ class LabelTargets(Targets):
 
     def decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
         if self.is_multiclass:
-            return self.classes.take(outputs if outputs.ndim == 1 else outputs.argmax(axis=1))
-        if outputs.shape[1] == 1:
-            outputs = outputs.ravel()
-        labels: NDArray[Any] = self.binarizer.inverse_transform(outputs)
+            numbers = outputs if outputs.ndim == 1 else outputs.argmax(axis=1)
+            labels: NDArray[Any] = self.classes.take(numbers)
+        else:
+            labels = self.binarizer.inverse_transform(
+                outputs.ravel() if outputs.shape[1] == 1 else outputs
+            )
         return labels
 
     def score(

@@ -17,8 +17,8 @@ _VARIANCES: dict[str, Callable[[int, int], float]] = {
 }
 INITIALIZERS = ("glorot_uniform", *_VARIANCES)
 
-# Standard deviation of the normal distribution cut off at two of its own.
-_CUT_DEVIATION = 0.87962566103423978
+# Standard deviation of the standard normal distribution truncated at -2 and 2.
+_TRUNCATED_DEVIATION = 0.87962566103423978
 
 
 def initializer(init: str | Initializer, activation: str | tuple[str, ...]) -> Initializer:
@@ -38,7 +38,7 @@ def initializer(init: str | Initializer, activation: str | tuple[str, ...]) -> I
         factor = 2.0 if first == "logistic" else 6.0
         return lambda fan_in, fan_out, rng: _glorot_uniform(fan_in, fan_out, rng, factor)
     variance = _VARIANCES[init]
-    draw = _uniform if init.endswith("uniform") else _cut_normal
+    draw = _uniform if init.endswith("uniform") else _truncated_normal
     return lambda fan_in, fan_out, rng: (
         draw((fan_in, fan_out), np.sqrt(variance(fan_in, fan_out)), rng),
         np.zeros(fan_out),
@@ -61,14 +61,14 @@ def _uniform(
     return rng.uniform(-bound, bound, shape)
 
 
-def _cut_normal(
+def _truncated_normal(
     shape: tuple[int, int], deviation: float, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
-    """Normal numbers, none farther out than two deviations of what they are drawn from."""
+    """Numbers of this deviation from a normal distribution truncated at two deviations."""
     from scipy.special import ndtr, ndtri  # late, for a quick import of cymlp
 
-    numbers = ndtri(rng.uniform(ndtr(-2), ndtr(2), shape))
-    return numbers * (deviation / _CUT_DEVIATION)
+    numbers: NDArray[np.float64] = ndtri(rng.uniform(ndtr(-2), ndtr(2), shape))
+    return numbers * (deviation / _TRUNCATED_DEVIATION)
 
 
 def _checked(

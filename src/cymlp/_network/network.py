@@ -72,7 +72,8 @@ class Network:
             )
         network = cls(units, aligned_empty(n_parameters(units), dtype))
         for W, b in zip(network.coefs, network.intercepts, strict=True):
-            W[...], b[...] = initialize(*W.shape, random_state)
+            fan_in, fan_out = W.shape
+            W[...], b[...] = initialize(fan_in, fan_out, random_state)
         return network
 
     @classmethod
@@ -200,10 +201,12 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Views of a joblib memory map as plain arrays; the map itself stays.
-        self.__init__(state["units"], np.asarray(state["parameters"]))  # type: ignore[misc]
+        Network.__init__(self, state["units"], np.asarray(state["parameters"]))
 
 
-def _views(units: tuple[int, ...], parameters: NDArray[Any]) -> tuple[tuple, tuple]:
+def _views(
+    units: tuple[int, ...], parameters: NDArray[Any]
+) -> tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]:
     """Weights (fan_in, fan_out) and intercepts (fan_out,) of each layer."""
     shapes = [*pairwise(units), *((n,) for n in units[1:])]
     ends = np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])

@@ -52,9 +52,10 @@ class TrainingScore:
     def take(self) -> float:
         """The score since the last call."""
         totals = self.sums.sum(axis=0)
-        rows = None if self._rows[0] is None else np.concatenate(self._rows)
-        targets = self._targets if rows is None else self._targets[rows]
-        weights = self._weights if rows is None or self._weights is None else self._weights[rows]
+        parts = [rows for rows in self._rows if rows is not None]
+        seen = np.concatenate(parts) if parts else slice(None)
+        targets = self._targets[seen]
+        weights = None if self._weights is None else self._weights[seen]
         self.sums[...] = 0
         self._rows.clear()
         if weights is not None and not weights.any():

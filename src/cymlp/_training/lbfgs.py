@@ -42,7 +42,9 @@ class LbfgsTraining:
     ) -> None:
         self._config = config
         self._network = network
-        self._evaluator = validation_set and Evaluator(network, config, validation_set)
+        self._evaluator = (
+            None if validation_set is None else Evaluator(network, config, validation_set)
+        )
         self._architecture = config.architecture(network.units)
         self._rule = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=config.alpha)
         self._dataset = data.dataset()

@@ -91,7 +91,9 @@ class StochasticTraining:
             weight_decay=config.weight_decay,
             clip_norm=config.clip_norm,
         )
-        self._evaluator = validation_set and Evaluator(network, config, validation_set)
+        self._evaluator = (
+            None if validation_set is None else Evaluator(network, config, validation_set)
+        )
         self._first_update = self._n_batches = self._rule.n_updates
         self._recent = RunningMean()
         self._records: list[dict[str, float]] = []
