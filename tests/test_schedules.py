@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
 
 from cymlp import schedules
+from cymlp._training.learning_rate import learning_rate_factors
 from cymlp.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -22,7 +23,6 @@ from cymlp.schedules import (
     OneCycle,
     Schedule,
     StepDecay,
-    _factors,
 )
 
 CLASSES = [getattr(schedules, name) for name in schedules.__all__ if name != "Schedule"]
@@ -407,11 +407,13 @@ def test_base_class_is_abstract():
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 def test_factors_of_some_updates(schedule):
     """However the updates are divided into epochs, and past the end of the fit."""
-    whole = _factors(schedule, 0, 50, 30)
+    whole = learning_rate_factors(schedule, 0, 50, 30)
     assert whole.dtype == np.float64
     assert_array_equal(whole, schedule(np.arange(50), 30))
     for n_steps in (1, 7, 50):
-        parts = [_factors(schedule, first, n_steps, 30) for first in range(0, 50, n_steps)]
+        parts = [
+            learning_rate_factors(schedule, first, n_steps, 30) for first in range(0, 50, n_steps)
+        ]
         assert_allclose(np.concatenate(parts)[:50], whole, rtol=1e-15)
 
 
@@ -424,7 +426,7 @@ def test_factors_of_a_schedule_take_one_call():
             return step / total
 
     schedule = Counting()
-    assert_array_equal(_factors(schedule, 2, 3, 10), [0.2, 0.3, 0.4])
+    assert_array_equal(learning_rate_factors(schedule, 2, 3, 10), [0.2, 0.3, 0.4])
     assert schedule.calls == 1
 
 
@@ -436,18 +438,18 @@ def test_factors_of_a_function():
         assert type(step) is type(total) is int
         return 1 / (1 + step)
 
-    factors = _factors(schedule, 3, 4, 10)
+    factors = learning_rate_factors(schedule, 3, 4, 10)
     assert factors.dtype == np.float64
     assert_array_equal(factors, [1 / 4, 1 / 5, 1 / 6, 1 / 7])
     assert calls == [(3, 10), (4, 10), (5, 10), (6, 10)]
-    assert _factors(schedule, 3, 0, 10).shape == (0,)
+    assert learning_rate_factors(schedule, 3, 0, 10).shape == (0,)
 
 
 @pytest.mark.parametrize(
     "value", [0, 1, 0.5, np.float32(0.5), np.int8(1), np.array(0.5), 1e300], ids=repr
 )
 def test_a_function_may_return(value):
-    assert_array_equal(_factors(lambda step, total: value, 0, 2, 10), [value, value])
+    assert_array_equal(learning_rate_factors(lambda step, total: value, 0, 2, 10), [value, value])
 
 
 class Broken:
@@ -468,7 +470,7 @@ class Broken:
 )
 def test_a_function_must_not_return(value):
     with pytest.raises(ValueError) as caught:
-        _factors(Broken(value), 3, 4, 10)
+        learning_rate_factors(Broken(value), 3, 4, 10)
     assert str(caught.value) == (
         "A schedule of the learning rate must give a finite number, at least 0. "
         f"Broken() gave {value!r} at step 5 of 10."
@@ -484,6 +486,6 @@ def test_a_function_must_not_return(value):
     ids=repr,
 )
 def test_overflow_is_refused(schedule, step):
-    assert _factors(schedule, 0, step, 2000).max() < np.inf
+    assert learning_rate_factors(schedule, 0, step, 2000).max() < np.inf
     with pytest.raises(ValueError, match=f" gave .*inf.* at step {step} of 2000"):
-        _factors(schedule, 0, 2000, 2000)
+        learning_rate_factors(schedule, 0, 2000, 2000)

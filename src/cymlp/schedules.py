@@ -24,7 +24,6 @@ must be defined at the top level of a module; a lambda does not pickle.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, overload
@@ -437,44 +436,3 @@ def _cosine(
 ) -> NDArray[np.float64]:
     """From ``start`` to ``end`` on half a cosine, and both of them exactly."""
     return _linear(start, end, 0.5 - 0.5 * np.cos(np.pi * progress))
-
-
-def _factors(
-    schedule: Callable[[int, int], float], first: int, n_steps: int, total: int
-) -> NDArray[np.float64]:
-    """The factors of the updates first, ..., first + n_steps - 1.
-
-    Parameters
-    ----------
-    schedule : Schedule or callable
-    first, n_steps, total : int
-
-    Returns
-    -------
-    factors : ndarray of shape (n_steps,)
-
-    Raises
-    ------
-    ValueError
-        If a factor is not a finite number, at least 0.
-    """
-    if isinstance(schedule, Schedule):
-        values: Any = schedule(np.arange(first, first + n_steps), total)
-        factors: NDArray[np.float64] = values
-    else:
-        values = [schedule(step, total) for step in range(first, first + n_steps)]
-        factors = np.array([_as_number(value) for value in values], dtype=np.float64)
-    good = np.isfinite(factors) & (factors >= 0.0)
-    if not good.all():
-        worst = int(np.argmin(good))
-        raise ValueError(
-            f"A schedule of the learning rate must give a finite number, at least 0. "
-            f"{schedule!r} gave {values[worst]!r} at step {first + worst} of {total}."
-        )
-    return factors
-
-
-def _as_number(value: Any) -> float:
-    """A real number of Python or NumPy, be it in an array of no dimensions; else nan."""
-    array = np.asarray(value)
-    return float(array) if array.ndim == 0 and array.dtype.kind in "iuf" else np.nan

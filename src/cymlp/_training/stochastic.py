@@ -19,6 +19,7 @@ from cymlp._network.network import Network
 from cymlp._training.config import TrainingConfig
 from cymlp._training.data import Rows
 from cymlp._training.history import RunningMean, TrainingScore
+from cymlp._training.learning_rate import learning_rate_factors
 from cymlp._training.optimizers import Optimizer, new_optimizer
 from cymlp._training.report import (
     Ending,
@@ -31,7 +32,6 @@ from cymlp._training.report import (
 )
 from cymlp._training.stopping import EarlyStopping, LossStopping
 from cymlp._training.validation import Evaluator, ValidationResult, ValidationSet
-from cymlp.schedules import _factors
 
 
 class StochasticTraining:
@@ -246,7 +246,7 @@ class StochasticTraining:
         if isinstance(config.learning_rate, str):
             return None
         per_epoch = -(-self._n_samples // self._batch_size)
-        return config.learning_rate_init * _factors(
+        return config.learning_rate_init * learning_rate_factors(
             config.learning_rate,
             self._rule.n_updates,
             -(-n_rows // self._batch_size),
