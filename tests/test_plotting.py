@@ -464,7 +464,7 @@ def test_history_errors(clf, digits):
     theirs = sklearn.neural_network.MLPClassifier(max_iter=1).fit(*digits)
     with pytest.raises(ValueError, match="MLPClassifier has no history_"):
         HistoryDisplay.from_estimator(theirs)
-    with pytest.raises(ValueError, match="n_updates differs among the runs"):
+    with pytest.raises(ValueError, match="n_updates differs between the runs"):
         HistoryDisplay([{"loss": [1.0], "n_updates": [n]} for n in (1, 2)]).plot(x="n_updates")
     with pytest.raises(ValueError, match="n_updates was not recorded"):
         HistoryDisplay({"loss": [1.0]}).plot(x="n_updates")
@@ -568,7 +568,7 @@ def test_weights_bad_kind():
             WeightsDisplay(weights, feature_names=range(64), **image).plot()
     with pytest.raises(ValueError, match="are for images"):
         WeightsDisplay(weights, kind="heatmap", image_shape=(8, 8)).plot()
-    with pytest.raises(ValueError, match="image_shape is needed, as 60 features"):
+    with pytest.raises(ValueError, match="image_shape is needed: 60 features do not make"):
         WeightsDisplay(weights[:60], kind="image").plot()
     for names in (range(63), [["a"] * 64], "a"):
         with pytest.raises(ValueError, match="feature_names must be a list of 64 names"):
@@ -731,9 +731,9 @@ def test_grid_errors():
         draw(cells="some")
     with pytest.raises(ValueError, match="cells must be pairs"):
         draw(cells=[(1, 2, 3)])
-    with pytest.raises(ValueError, match="There is no sample in cells"):
+    with pytest.raises(ValueError, match="There are no samples in cells"):
         draw(cells=[(2, 0)])
-    with pytest.raises(ValueError, match="There is no sample in cells='wrong'"):
+    with pytest.raises(ValueError, match="There are no samples in cells='wrong'"):
         draw(y_pred=Y_TRUE, cells="wrong")
     with pytest.raises(ValueError, match="n_per_cell must be at least 1"):
         draw(n_per_cell=0)
