@@ -3,12 +3,10 @@
 import builtins
 import gzip
 import os
-import struct
 import tracemalloc
 import urllib.error
 import zlib
 from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +15,8 @@ from numpy.testing import assert_array_equal
 from sklearn.datasets._openml import OpenMLError
 from sklearn.metrics import pairwise_distances_argmin
 
-from cymlp import datasets
-from cymlp.datasets import fetch_mnist, load_idx, load_image_folder
+from cymlp.datasets import _idx, _mnist, fetch_mnist, load_idx, load_image_folder
+from idx import idx_bytes, idx_header, small_mnist, write
 
 DTYPES = {
     0x08: np.uint8,
@@ -37,30 +35,12 @@ PARTS = {
 }
 
 
-def idx_header(code, shape):
-    return bytes([0, 0, code, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
-
-
-def idx_bytes(array):
-    """An array as an IDX file, by hand: struct packs each element."""
-    code = next(code for code, dtype in DTYPES.items() if dtype == array.dtype.type)
-    letter = {0x08: "B", 0x09: "b", 0x0B: "h", 0x0C: "i", 0x0D: "f", 0x0E: "d"}[code]
-    elements = struct.pack(f">{array.size}{letter}", *array.ravel().tolist())
-    return idx_header(code, array.shape) + elements
-
-
 def random_array(dtype, shape):
     rng = np.random.default_rng(0)
     if np.issubdtype(dtype, np.floating):
         return rng.normal(size=shape).astype(dtype)
     limits = np.iinfo(dtype)
     return rng.integers(limits.min, limits.max, size=shape, dtype=dtype, endpoint=True)
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
 
 
 # load_idx
@@ -95,7 +75,7 @@ def test_idx_of_extreme_values(tmp_path):
 
 @pytest.mark.parametrize("n", [-1, 0, 1])
 def test_idx_is_read_in_chunks(tmp_path, n):
-    wanted = random_array(np.uint8, (2 * datasets._CHUNK + n,))
+    wanted = random_array(np.uint8, (2 * _idx._CHUNK + n,))
     path = write(tmp_path / "data", idx_header(0x08, wanted.shape) + wanted.tobytes())
     assert_array_equal(load_idx(path), wanted)
 
@@ -159,7 +139,7 @@ def test_idx_in_a_damaged_gzip_file(tmp_path):
             load_idx(write(path, bytes(damaged)))
 
 
-@pytest.mark.parametrize("n", [0, 1, datasets._CHUNK - 1, datasets._CHUNK])
+@pytest.mark.parametrize("n", [0, 1, _idx._CHUNK - 1, _idx._CHUNK])
 def test_idx_whose_gzip_file_is_damaged_after_the_data(tmp_path, n):
     content = gzip.compress(idx_bytes(np.ones(n, np.uint8)))
     wrong_sum = content[:-8] + bytes([content[-8] ^ 1]) + content[-7:]
@@ -179,7 +159,7 @@ def test_idx_that_unpacks_to_more_than_it_says_is_not_unpacked(tmp_path, monkeyp
 
     monkeypatch.setattr(gzip, "open", lambda file: Counted(fileobj=file))
     start = idx_header(0x08, (3,)) + bytes(3)
-    zeros = bytes(3 * datasets._CHUNK)
+    zeros = bytes(3 * _idx._CHUNK)
     parts = [start + zeros] if members == 1 else [start, zeros]
     bomb = b"".join(gzip.compress(part) for part in parts)
     with pytest.raises(ValueError, match=r"longer than .*\(3,\).* 3 bytes"):
@@ -354,7 +334,7 @@ def test_sizes_are_compared_before_memory_is_reserved(save, tmp_path):
         write(tmp_path / "1" / f"{i}.png", small)
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=r"one size.* 3 x 2 .* 1000 x 1000"):
+        with pytest.raises(ValueError, match=r"same size.* 3 x 2 .* 1000 x 1000"):
             load_image_folder(tmp_path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -479,10 +459,10 @@ def test_image_folders_that_are_wrong(save, tmp_path):
     with pytest.raises(FileNotFoundError):
         load_image_folder(folder)
     folder.mkdir()
-    with pytest.raises(ValueError, match=r"folder'? has no folders of images"):
+    with pytest.raises(ValueError, match=r"folder'? contains no folders of images"):
         load_image_folder(folder)
     save("folder/0/a.png", gray(1))
-    with pytest.raises(ValueError, match="has no folders of images"):
+    with pytest.raises(ValueError, match="contains no folders of images"):
         load_image_folder(folder / "0")
     with pytest.raises(NotADirectoryError):
         load_image_folder(folder / "0" / "a.png")
@@ -518,27 +498,15 @@ def test_image_folder_without_pillow(tmp_path, monkeypatch):
 
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
-    """No CYMLP_DATA, an empty data home of scikit-learn, which is returned, and no OpenML."""
+    """An empty data home of scikit-learn, which is returned, and no OpenML."""
 
     def offline(*args, **kwargs):
         raise urllib.error.URLError("no network in tests")
 
     home = tmp_path / "scikit_learn_home"
-    monkeypatch.delenv("CYMLP_DATA", raising=False)
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(home))
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", offline)
     return home
-
-
-def small_mnist(folder, value, compress=bytes, end=""):
-    """Write five and two images, of 2 x 3 pixels, that begin with ``value``; the arrays."""
-    arrays = {}
-    for name, part in PARTS.items():
-        n = 5 if part.endswith("train") else 2
-        shape = (n, 2, 3) if part.startswith("X") else (n,)
-        arrays[part] = (np.arange(np.prod(shape)) + value).astype(np.uint8).reshape(shape)
-        write(folder / f"{name}{end}", compress(idx_bytes(arrays[part])))
-    return arrays
 
 
 def first_pixel(*args, **kwargs):
@@ -566,17 +534,12 @@ def test_mnist_from_files(nowhere, tmp_path, name, compress, end):
     assert str(tmp_path / name) in data.DESCR
 
 
-def test_mnist_is_looked_for_in_order(nowhere, tmp_path, monkeypatch):
-    given, variable = tmp_path / "given", tmp_path / "variable"
-    monkeypatch.setenv("CYMLP_DATA", str(variable))
+def test_mnist_is_looked_for_in_order(nowhere, tmp_path):
+    given = tmp_path / "given"
     small_mnist(nowhere / "mnist", 1)
     assert first_pixel() == first_pixel(data_home=given) == 1
-    small_mnist(variable, 2)
-    assert first_pixel() == first_pixel(data_home=given) == 2
-    small_mnist(variable / "mnist", 3)
-    assert first_pixel() == first_pixel(data_home=given) == 3
     small_mnist(given, 4)
-    assert first_pixel() == 3
+    assert first_pixel() == 1
     assert first_pixel(data_home=given) == 4
     small_mnist(given / "mnist", 5)
     assert first_pixel(data_home=given) == first_pixel(data_home=str(given)) == 5
@@ -667,7 +630,7 @@ def test_mnist_from_openml(
         return X.astype(dtype), y.astype(str).astype(object)
 
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch_openml)
-    monkeypatch.setattr(datasets, "find_spec", lambda name: object() if pandas else None)
+    monkeypatch.setattr(_mnist, "find_spec", lambda name: object() if pandas else None)
     data_home = data_home and tmp_path / data_home
     data = fetch_mnist(name, data_home=data_home)
     [(args, kwargs)] = calls
@@ -699,11 +662,10 @@ def test_openml_is_not_asked_where_there_are_files(nowhere, tmp_path, monkeypatc
     assert first_pixel(data_home=tmp_path) == 1
 
 
-def test_mnist_that_is_nowhere(nowhere, tmp_path, monkeypatch):
-    given, variable = tmp_path / "given", tmp_path / "variable"
-    monkeypatch.setenv("CYMLP_DATA", str(variable))
-    small_mnist(variable / "mnist", 1)
-    (variable / "mnist" / "t10k-labels-idx1-ubyte").unlink()
+def test_mnist_that_is_nowhere(nowhere, tmp_path):
+    given = tmp_path / "given"
+    small_mnist(given / "mnist", 1)
+    (given / "mnist" / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(OSError, match="'mnist' is not on this machine") as caught:
         fetch_mnist(data_home=given)
     message = str(caught.value)
@@ -713,10 +675,8 @@ def test_mnist_that_is_nowhere(nowhere, tmp_path, monkeypatch):
     assert all(name in message for name in PARTS)
     places = [line.strip() for line in message.splitlines() if line.startswith("  ")]
     assert places == [
-        str(given / "mnist"),
+        f"{given / 'mnist'} (which lacks t10k-labels-idx1-ubyte)",
         str(given),
-        f"{variable / 'mnist'} (which has some, but not t10k-labels-idx1-ubyte)",
-        str(variable),
         str(nowhere / "mnist"),
     ]
 
@@ -750,11 +710,8 @@ def test_scikit_learns_data_home_may_be_impossible(nowhere, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
-def test_the_real_files(name, monkeypatch):
-    home = os.environ.get("CYMLP_DATA")
-    if not home or not Path(home, name).is_dir():
-        pytest.skip(f"CYMLP_DATA names no folder with {name}/ in it")
-    data = fetch_mnist(name)
+def test_the_real_files(name, data_home):
+    data = fetch_mnist(name, data_home=data_home(name))
     assert data.X_train.shape == (60_000, 784)
     assert data.X_test.shape == (10_000, 784)
     assert data.X_train.min() == 0
