@@ -28,7 +28,7 @@ def _digits() -> tuple[NDArray[Any], NDArray[Any]]:
 def _images(name: str) -> tuple[NDArray[Any], NDArray[Any]]:
     from cymlp.datasets import fetch_mnist
 
-    data = fetch_mnist(name)
+    data = fetch_mnist(name, data_home=os.environ.get("CYMLP_DATA"))
     return data.X_train.astype(np.float32) / 255, data.y_train
 
 
@@ -190,7 +190,7 @@ WORKLOADS = [
 
 
 def is_present(data: str) -> bool:
-    """Whether a data set can be had: the files of MNIST's are in a folder that CYMLP_DATA names."""
+    """Whether a data set is available: the files of MNIST are in the folder $CYMLP_DATA."""
     if data in ("mnist", "fashion-mnist"):
         folder = os.environ.get("CYMLP_DATA")
         return folder is not None and Path(folder, data).is_dir()

@@ -1,17 +1,24 @@
-"""Fixtures: digits, MNIST where its files are, a seed for scikit-learn's tests, threads."""
+"""Fixtures: digits, MNIST if its files are there, threads, a seed for scikit-learn's checks."""
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
-from idx import image_folder, load_images
+from hypothesis import settings
 from sklearn.datasets import load_digits
 
 from cymlp._engine import threads
+from cymlp.datasets import fetch_mnist
+
+# The same examples in every run, and no limit of time: CI's machines are slow now and then.
+settings.register_profile("cymlp", derandomize=True, deadline=None)
+settings.load_profile("cymlp")
 
 
 @pytest.fixture(autouse=True)
 def n_threads_from_environment(request, monkeypatch):
-    """CYMLP_TEST_THREADS: the threads of every run that leaves n_jobs at None."""
+    """CYMLP_TEST_THREADS: the number of threads of every run that leaves n_jobs at None."""
     wanted = os.environ.get("CYMLP_TEST_THREADS")
     if wanted and request.path.name != "test_threads.py":
         original = threads._n_threads
@@ -34,9 +41,23 @@ def digits():
 
 
 @pytest.fixture(scope="session")
-def mnist():
-    """(X_train, y_train, X_test, y_test), float32 in [0, 1]."""
-    folder = image_folder("mnist")
-    if not folder.is_dir():
-        pytest.skip(f"MNIST's IDX files are not in {folder}; CYMLP_DATA names the folder of mnist/")
-    return *load_images(folder, "train"), *load_images(folder, "t10k")
+def data_home():
+    """A function: the folder that CYMLP_DATA names, if it has a data set of this name; or skip."""
+
+    def with_data_set(name):
+        folder = os.environ.get("CYMLP_DATA")
+        if not folder:
+            pytest.skip(f"{name} is needed; set CYMLP_DATA to the folder that contains {name}/")
+        if not Path(folder, name).is_dir():
+            pytest.skip(f"{name} is needed; CYMLP_DATA is {folder!r}, which has no {name}/")
+        return folder
+
+    return with_data_set
+
+
+@pytest.fixture(scope="session")
+def mnist(data_home):
+    """(X_train, y_train, X_test, y_test), pixels float32 in [0, 1]."""
+    data = fetch_mnist("mnist", data_home=data_home("mnist"))
+    X_train, X_test = (X.astype(np.float32) / 255 for X in (data.X_train, data.X_test))
+    return X_train, data.y_train, X_test, data.y_test

@@ -1,21 +1,49 @@
-"""MNIST's files, for the tests."""
+"""IDX files for tests, written without cymlp's reader: arrays, and a small MNIST."""
 
-import os
-from pathlib import Path
+import struct
 
 import numpy as np
 
-from cymlp.datasets import load_idx
+CODES = {
+    "uint8": 0x08,
+    "int8": 0x09,
+    "int16": 0x0B,
+    "int32": 0x0C,
+    "float32": 0x0D,
+    "float64": 0x0E,
+}
+MNIST_FILES = {
+    "X_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "X_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
 
 
-def image_folder(name):
-    """The folder of a data set: in CYMLP_DATA, else in shared/data beside the repository."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return Path(os.environ.get("CYMLP_DATA", beside)) / name
+def idx_header(code, shape):
+    """The bytes in front of the elements."""
+    return bytes([0, 0, code, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
 
 
-def load_images(folder, part):
-    """Pixels (n, 784), float32 in [0, 1], and labels (n,), of "train" or "t10k"."""
-    images = load_idx(folder / f"{part}-images-idx3-ubyte.gz")
-    labels = load_idx(folder / f"{part}-labels-idx1-ubyte.gz")
-    return images.reshape(len(images), -1).astype(np.float32) / 255, labels
+def idx_bytes(array):
+    """An array as an IDX file; struct packs each element."""
+    elements = struct.pack(f">{array.size}{array.dtype.char}", *array.ravel().tolist())
+    return idx_header(CODES[array.dtype.name], array.shape) + elements
+
+
+def write(path, content):
+    """Write bytes to a file, whose folder is made if need be; its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def small_mnist(folder, first, compress=bytes, suffix=""):
+    """Write five and two images of 2 x 3 pixels, the first pixel ``first``; the arrays."""
+    arrays = {}
+    for part, name in MNIST_FILES.items():
+        n = 5 if part.endswith("train") else 2
+        shape = (n, 2, 3) if part.startswith("X") else (n,)
+        arrays[part] = (np.arange(np.prod(shape)) + first).astype(np.uint8).reshape(shape)
+        write(folder / f"{name}{suffix}", compress(idx_bytes(arrays[part])))
+    return arrays

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from sklearn.exceptions import ConvergenceWarning
-from test_datasets import small_mnist
 
 import cymlp
 from cymlp import datasets, plotting, schedules
+from idx import small_mnist
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = sorted(
@@ -43,7 +43,7 @@ def test_examples_of_page(page, tmp_path, monkeypatch):
     for module in NEEDED.get(page.stem, ()):
         pytest.importorskip(module)
     small_mnist(tmp_path / "fashion-mnist", 255)
-    monkeypatch.setenv("CYMLP_DATA", str(tmp_path))
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         result = doctest.testfile(str(page), module_relative=False)
