@@ -192,7 +192,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             if not task.has_failed:  # else the callback finds the model as far as it got
                 before.restore()
                 if incremental and training is not None and training.has_updated:
-                    # The optimizer of before went on, and is as lost as the weights.
+                    # It has been updated along with the weights that are discarded.
                     self.__dict__.pop("_optimizer", None)
             raise
         return self

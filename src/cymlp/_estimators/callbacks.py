@@ -119,7 +119,7 @@ def _as_fit_callback(callback: Any) -> Any:
     TypeError
         If it is neither.
     """
-    if not isinstance(callback, type):  # a class has the methods and can be called, but in vain
+    if not isinstance(callback, type):  # a class has the methods too, but no instance
         if isinstance(callback, FitCallback):
             return callback
         if callable(callback):

@@ -125,7 +125,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         (estimator, X, y) -> float, which is given sample_weight where there are weights. As in
         HistGradientBoosting.
     record_train_score : bool, default=False
-        Whether ``history_`` has the R^2 on the training samples too, told from the forward
+        Whether ``history_`` has the R^2 on the training samples too, computed from the forward
         passes of the updates, dropout included, and weighted as the loss is. Not with
         "lbfgs".
     record_every : int, default=None

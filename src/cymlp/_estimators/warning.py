@@ -57,9 +57,9 @@ def warn_if_clipped(batch_size: int | str, n_samples: int) -> None:
 def warn_if_cut_short(estimator: Any) -> None:
     """UserWarning if a fit stopped for want of progress before most of its schedule.
 
-    That is in the first half of max_iter, with more than twice the factor that the schedule would
-    have come down to by then, had max_iter been the epochs that were run. A function of one's
-    own is taken as it is.
+    That is: in the first half of max_iter, and with a factor more than twice the one that the
+    schedule would have ended at, had max_iter been the number of epochs that were run. Only
+    cymlp's own schedules are judged.
     """
     schedule, n_iter, max_iter = estimator.learning_rate, estimator.n_iter_, estimator.max_iter
     if (
@@ -80,9 +80,9 @@ def warn_if_cut_short(estimator: Any) -> None:
 
 
 def warn_of_unused(estimator: Any, validates: bool) -> None:
-    """UserWarning for each parameter that is set, but does nothing beside the others.
+    """UserWarning for each parameter that is set but has no effect beside the others.
 
-    Not for those of scikit-learn's MLP, which are silent there too.
+    Only for parameters that scikit-learn's MLP does not have, which says nothing of its own.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from cymlp._network.arrays import slices
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Samples of what is to be learnt.
+    """Samples to learn from.
 
     Attributes
     ----------

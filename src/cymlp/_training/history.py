@@ -13,7 +13,7 @@ def as_arrays(records: list[dict[str, float]]) -> dict[str, NDArray[np.float64]]
 
 
 class RunningMean:
-    """A mean that grows by parts; of one part it is that itself, to the last bit; of none NaN."""
+    """A weighted mean, part by part: of one part it is that part, bit for bit; of none NaN."""
 
     def __init__(self) -> None:
         self.value, self.n = np.nan, 0.0

@@ -102,8 +102,8 @@ class Outcome:
 
 
 def no_report(epoch: Epoch) -> None:
-    """Nobody listens."""
+    """Do nothing after an epoch."""
 
 
 def nothing() -> None:
-    """Before an epoch that nobody waits for."""
+    """Do nothing before an epoch."""

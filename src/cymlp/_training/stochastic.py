@@ -196,7 +196,7 @@ class StochasticTraining:
         """Visit every sample once; return the loss and the last validation."""
         if self._config.shuffle:
             order = self._shuffled_order()
-            # In one batch the order is of no account, and rows are read fastest where they lie.
+            # In one batch the order does not matter, and rows are read fastest in place.
             if self._batch_size < self._n_samples:
                 self._order = order
         self._rule.learning_rate = self.optimizer.learning_rate
@@ -270,7 +270,7 @@ class StochasticTraining:
         self._recent, self._since = RunningMean(), now
 
     def _shuffled_order(self) -> NDArray[np.intp]:
-        """The order so far, permuted as ``sklearn.utils.shuffle`` does after long checks."""
+        """The order so far, permuted as by ``sklearn.utils.shuffle``, without its slow checks."""
         permutation = np.arange(self._n_samples, dtype=np.intp)
         self._random_state.shuffle(permutation)
         return permutation if self._order is None else self._order[permutation]

@@ -29,7 +29,7 @@ class StoppingRule:
 
     needs_validation = False
     best_parameters: NDArray[Any] | None = None
-    _complaint: str
+    _reason: str
 
     def __init__(self, config: TrainingConfig, state: TrainingState) -> None:
         self._config = config
@@ -49,7 +49,7 @@ class StoppingRule:
         if self.state.n_epochs_without_progress <= config.n_iter_no_change:
             return False, ""
         stops, message = respond(
-            f"{self._complaint} more than tol={config.tol:f} for "
+            f"{self._reason} more than tol={config.tol:f} for "
             f"{int(config.n_iter_no_change)} consecutive epochs."
         )
         if not stops:
@@ -60,7 +60,7 @@ class StoppingRule:
 class LossStopping(StoppingRule):
     """Watches the training loss."""
 
-    _complaint = "Training loss did not improve"
+    _reason = "Training loss did not improve"
 
     def end_epoch(self, number: int, loss: float, score: float | None, network: Network) -> None:
         """Take note of an epoch's loss."""
@@ -85,7 +85,7 @@ class EarlyStopping(StoppingRule):
         Those to return to if no epoch's score is better than ``state.best``.
     """
 
-    _complaint = "Validation score did not improve"
+    _reason = "Validation score did not improve"
     needs_validation = True
 
     def __init__(
