@@ -237,7 +237,7 @@ class Jax(Trainer):
         return params, m, v, t
 
     def _whole_epoch(self, state: Any, X: Any, y: Any, key: Any) -> Any:
-        """The state after an epoch; scan needs batches of one size, so a shorter last one is apart."""
+        """The state after an epoch, whose last batch may be shorter than those that scan takes."""
         import jax
 
         def step(state: Any, rows: Any) -> Any:
