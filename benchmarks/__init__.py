@@ -2,7 +2,7 @@
 
 import os
 
-# Where a machine sets these, they can halve the speed of a current OpenBLAS. It reads them when
-# NumPy is imported, which in every process of the benchmarks is after this.
+# On machines that set these, they can halve the speed of a current OpenBLAS. OpenBLAS reads them
+# when NumPy is imported, which every process of the benchmarks does after importing this package.
 for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     os.environ.pop(_name, None)

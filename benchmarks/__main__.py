@@ -22,7 +22,7 @@ def _summary(module: ModuleType) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """The command line: a command for each benchmark."""
+    """The command line, with a command for each benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="name")
     for name, module in BENCHMARKS.items():
@@ -32,20 +32,24 @@ def _parser() -> argparse.ArgumentParser:
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_argument("--rounds", type=int, default=5, help="how often each is timed")
+        command.add_argument(
+            "--rounds", type=int, default=5, help="how often to time each contender"
+        )
         if len(module.DTYPES) > 1:
             command.add_argument("--dtype", choices=[*module.DTYPES, "both"], default="both")
-        command.add_argument("--only", default="", help="only what has this in its name")
-        command.add_argument("--rows-limit", type=int, help="at most so many rows, for a quick try")
-        command.add_argument("--saved", action="store_true", help="show the last saved results")
+        command.add_argument("--only", default="", help="run only cases with this in their names")
         command.add_argument(
-            "--write", action="store_true", help="save the results, the tables and the pictures"
+            "--rows-limit", type=int, help="use at most this many rows, for a quick trial"
+        )
+        command.add_argument("--saved", action="store_true", help="print the saved results instead")
+        command.add_argument(
+            "--write", action="store_true", help="save the results, the tables and the figures"
         )
     return parser
 
 
 def main() -> None:
-    """Run the benchmark that the command line names."""
+    """Run the benchmark that the command line names, or list all."""
     parser = _parser()
     arguments = parser.parse_args()
     if arguments.name is None:
@@ -58,7 +62,7 @@ def main() -> None:
     else:
         dtype = getattr(arguments, "dtype", "both")
         if arguments.write and (arguments.only or dtype != "both"):
-            parser.error("--write saves whole results: use it without --only and --dtype")
+            parser.error("--write saves complete results: use it without --only and --dtype")
         options = report.Options(
             rounds=arguments.rounds,
             dtypes=module.DTYPES if dtype == "both" else (dtype,),

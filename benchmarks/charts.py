@@ -1,4 +1,4 @@
-"""The pictures' one style."""
+"""Figures of one style for all benchmarks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -60,9 +60,9 @@ def bars(
     *,
     log_from: float | None = None,
 ) -> Figure:
-    """Horizontal bars: a panel for each title, a group for each label, a bar for each name.
+    """Draw horizontal bars: a panel for each title, a group for each label, a bar for each name.
 
-    With ``log_from`` they start there, on a logarithmic scale.
+    With ``log_from``, the scale is logarithmic and the bars start at that value.
     """
     n_bars = len(next(iter(titled.values())))
     height = 1.0 + _BAR * len(labels) * (n_bars + 1)
@@ -88,7 +88,7 @@ def bars(
 
 
 def _draw_bars(axes: Axes, values: Mapping[str, Sequence[float | None]], start: float) -> None:
-    """A group of bars for each place in the values, from ``start`` to the value."""
+    """Draw a group of bars for each index of the values, each from ``start`` to its value."""
     thickness = 1 / (len(values) + 1)
     for i, (name, ends) in enumerate(values.items()):
         shift = (i - (len(values) - 1) / 2) * thickness
@@ -108,9 +108,9 @@ def _draw_bars(axes: Axes, values: Mapping[str, Sequence[float | None]], start: 
 def draw_lines(
     axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, log: str = ""
 ) -> None:
-    """Lines in one panel, with the axes in ``log`` logarithmic.
+    """Draw lines in one panel; ``log`` names the logarithmic axes, as in "xy".
 
-    The style is by what follows the comma in a name.
+    The part of a name before the comma sets the colour, the part after it the style.
     """
     styles: dict[str, str] = {}
     for name, (xs, ys) in lines.items():

@@ -1,4 +1,4 @@
-"""What the contenders of the race and of ``predict`` have in common."""
+"""What the contenders of ``race`` and of ``predict`` have in common."""
 
 import re
 from abc import ABC
@@ -10,7 +10,7 @@ from benchmarks.blas import loaded_blas
 
 
 class Contender(ABC):
-    """A library at work on a network; imported where it is used, in its own worker's process."""
+    """A library that runs a network; its worker's process imports it, and no other process."""
 
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
@@ -21,7 +21,7 @@ class Contender(ABC):
         return all(find_spec(package) for package in cls.packages)
 
     def kernels(self) -> str:
-        """What computes its products, as far as the library tells."""
+        """What computes its matrix products, as far as the library reports it."""
         return _KERNELS.get(self.name, loaded_blas)()
 
 
@@ -56,7 +56,7 @@ _KERNELS: dict[str, Callable[[], str]] = {
 
 
 def torch_linear(W: Any, b: Any) -> Any:
-    """PyTorch's layer with the weights (fan_in, fan_out) and intercepts of a NumPy one."""
+    """PyTorch's layer with NumPy's weights (fan_in, fan_out) and intercepts (fan_out,)."""
     import torch
 
     fan_in, fan_out = W.shape

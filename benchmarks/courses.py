@@ -1,7 +1,7 @@
-"""The examples in the courses' own settings: their tables, and the seconds that each takes.
+"""The examples in the courses' own settings: their tables, and how long each takes.
 
-Each runs ``--rounds`` times, in a process of its own, with all imports and pictures; one round of
-all takes some ten minutes.
+Each example runs ``--rounds`` times, in its own process, with all its imports and figures. One
+round of all examples takes about ten minutes.
 """
 
 import ast
@@ -25,14 +25,14 @@ def _title(example: Path) -> str:
 
 
 def _rows(output: str) -> list[list[str]]:
-    """The rows of the Markdown table that was printed, its head first."""
+    """The rows of the Markdown table in the output, beginning with its head."""
     lines = [line for line in output.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [row for row in cells if set("".join(row)) != {"-"}]
 
 
 def _timed(example: Path) -> tuple[float, str]:
-    """How long an example takes in the course's own setting, and what it prints."""
+    """Run an example in the course's own setting: the seconds, and what it printed."""
     start = perf_counter()
     run = subprocess.run(
         [sys.executable, example.name, "--full"],
@@ -46,7 +46,7 @@ def _timed(example: Path) -> tuple[float, str]:
 
 
 def measure(options: Options) -> Results:
-    """Run the examples; those that fail are errors."""
+    """Run the examples; record those that fail as errors."""
     results = new_results(options, ("cymlp", "numpy", "scipy", "sklearn"))
     results["examples"] = []
     for example in sorted((ROOT / "examples").glob("plot_*.py")):
@@ -69,7 +69,7 @@ def measure(options: Options) -> Results:
 
 
 def tables(results: Results) -> str:
-    """A table of all courses, and one of the seconds."""
+    """A table of all courses' figures, and one of the times."""
     examples = results["examples"]
     rows = [
         [example["title"] if index == 0 else "", *row]
@@ -86,5 +86,5 @@ def tables(results: Results) -> str:
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """None: the examples draw their own."""
+    """No figures: the examples draw their own."""
     return {}

@@ -1,7 +1,8 @@
-"""The engine's kernels one by one: matrix products beside BLAS, loops over elements.
+"""The engine's kernels one by one: matrix products beside BLAS, and loops over elements.
 
-Matrix products are those of a step (n rows, d inputs, h outputs): forwards, the update of the
-weights, the delta passed back; each on one thread. Elements are 100,000, which stay in cache.
+The matrix products are those of a training step with n rows, d inputs and h outputs: the forward
+pass, the update of the weights, and the delta passed back; each runs on one thread. The loops run
+over 100,000 elements, which stay in cache.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ _LEAST_SECONDS = 0.01
 
 
 def measure(options: Options) -> Results:
-    """Time every kernel wanted, in both dtypes."""
+    """Time every selected kernel, in the selected dtypes."""
     results = new_results(options, ["cymlp", "numpy", "scipy"])
     with threadpool_limits(1, user_api="blas"):
         for dtype in options.dtypes:
@@ -67,7 +68,7 @@ def measure(options: Options) -> Results:
 
 
 def _contenders(product: str, n: int, d: int, h: int, dtype: str) -> dict[str, Callable[[], float]]:
-    """A product by the engine's own kernel and by BLAS."""
+    """Timers of a product by the engine's own kernel and by BLAS."""
     rng = np.random.default_rng(0)
     X, W, D = (rng.standard_normal(shape).astype(dtype) for shape in ((n, d), (d, h), (n, h)))
     transpose_a, transpose_b, alpha, A, B, beta, C = {
@@ -88,7 +89,7 @@ def _contenders(product: str, n: int, d: int, h: int, dtype: str) -> dict[str, C
 def _element_loops(
     dtype: str,
 ) -> dict[str, tuple[Callable[[], object], Callable[[], object] | None]]:
-    """Loops over elements, and what renews an array that they overwrite."""
+    """Loops over elements, each with a function that restores the array that it overwrites."""
     rng = np.random.default_rng(0)
     fresh = rng.standard_normal(_ELEMENTS).astype(dtype)
     Z, A = fresh.copy(), (np.abs(fresh) % 1).astype(dtype)
@@ -136,7 +137,7 @@ def _sizes(shape: Sequence[int]) -> str:
 
 
 def tables(results: Results) -> str:
-    """GFLOP/s of the products for each dtype, then ns an element."""
+    """GFLOP/s of the products for each dtype, then nanoseconds for each element."""
     dtypes = [dtype for dtype in DTYPES if dtype in results]
     text = ""
     for dtype in dtypes:
@@ -171,7 +172,7 @@ def tables(results: Results) -> str:
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """A picture for each dtype: the products' GFLOP/s."""
+    """A figure for each dtype: the GFLOP/s of the products."""
     from benchmarks.charts import bars
 
     drawn = {}

@@ -1,7 +1,7 @@
-"""Memory above the data while fitting and predicting, and how long the import takes.
+"""Memory needed beyond the data to fit and to predict, and the time of the import.
 
-Each measurement has a fresh process, which has fitted a hundred rows before, so that what BLAS
-keeps for good does not count.
+Each measurement runs in a fresh process that has already fitted a hundred rows, so that memory
+which BLAS allocates once does not count.
 """
 
 import subprocess
@@ -30,7 +30,7 @@ _IMPORTS = {
 
 
 class Memory:
-    """A library's peak of resident memory, in a process of its own; Linux alone tells it."""
+    """A library's peak of resident memory, in its own process; available on Linux only."""
 
     def __init__(self, module: str, rows: int, features: int, hidden: tuple[int, ...]) -> None:
         self._module, self._params = module, {"hidden_layer_sizes": hidden, "max_iter": 1}
@@ -39,34 +39,34 @@ class Memory:
         self._warm = fitted(module, (X[:_WARM_ROWS], y[:_WARM_ROWS]), **self._params)
 
     def fit(self) -> int:
-        """Bytes above those before, at most, during a fit of one epoch."""
+        """The most bytes that a fit of one epoch adds."""
         before = _reset_peak()
         fitted(self._module, self._data, **self._params)
         return _peak() - before
 
     def predict(self) -> int:
-        """Bytes above those before, at most, during predict_proba of all rows."""
+        """The most bytes that predict_proba of all rows adds."""
         before = _reset_peak()
         self._warm.predict_proba(self._data[0])
         return _peak() - before
 
 
 def _reset_peak() -> int:
-    """Forget the peak so far; the bytes that are resident now."""
+    """Reset the peak, and return the bytes that are resident now."""
     Path("/proc/self/clear_refs").write_text("5")
     return _peak()
 
 
 def _peak() -> int:
-    """The most bytes that were resident."""
+    """The most bytes that were resident since the reset."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return 1024 * int(line.split()[1])
-    raise OSError("the system does not tell the peak of resident memory")
+    raise OSError("the system does not report the peak of resident memory")
 
 
 def _measured(method: str, *case: Any) -> int:
-    """A method of Memory, in a new process."""
+    """What a method of Memory returns in a new process."""
     with Worker(partial(Memory, *case)) as worker:
         return worker.call(method)
 
@@ -81,7 +81,7 @@ def _import_seconds(statements: str) -> float:
 
 
 def measure(options: Options) -> Results:
-    """Measure every case wanted, a new process for each library and round."""
+    """Measure every selected case, in a new process for each library and round."""
     results = new_results(options, ["cymlp", "sklearn", "numpy", "scipy"])
     results |= {"memory": [], "imports": {}}
     for method, rows, features, hidden in (
@@ -123,7 +123,7 @@ def _megabytes(n_bytes: float) -> str:
 
 
 def tables(results: Results) -> str:
-    """Memory, then imports."""
+    """A table of memory, then one of imports."""
     rows = [
         [
             case["name"],
@@ -151,7 +151,7 @@ def tables(results: Results) -> str:
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """Memory above the data."""
+    """A figure of the memory beyond the data."""
     from benchmarks.charts import bars
 
     cases = results["memory"]

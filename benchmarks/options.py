@@ -1,7 +1,7 @@
-"""What each option of learning costs, as a share of the plain fit's time.
+"""How much time each option of a fit costs, relative to a plain fit.
 
-Fits of 784-256-128-64-10 to Fashion-MNIST (of 64-256-128-64-10 to digits where its files are
-absent), mini-batches of 32, Adam, float32, in one process that takes turns.
+The fits are of 784-256-128-64-10 to Fashion-MNIST (of 64-256-128-64-10 to digits if its files are
+absent), with mini-batches of 32, Adam and float32, and take turns in one process.
 """
 
 from functools import partial
@@ -38,7 +38,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def _data() -> tuple[Workload, tuple[NDArray[Any], NDArray[Any]]]:
-    """The workload and its rows."""
+    """The workload, and its data (X, y)."""
     workload = next(w for w in WORKLOADS if w.hidden == (256, 128, 64))
     if not is_present(workload.data):
         workload = Workload("digits", 1_797, workload.hidden, workload.batch_size, workload.solver)
@@ -46,7 +46,7 @@ def _data() -> tuple[Workload, tuple[NDArray[Any], NDArray[Any]]]:
 
 
 def measure(options: Options) -> Results:
-    """Time fits with each option in turns."""
+    """Time fits with each selected option, in turns."""
     results = new_results(options, {"numpy", "scipy"})
     workload, (X, y) = _data()
     rows = options.rows(workload.rows)
@@ -75,7 +75,7 @@ def measure(options: Options) -> Results:
 
 
 def tables(results: Results) -> str:
-    """Milliseconds of each fit, and how many times the plain one's."""
+    """Milliseconds of each fit, and its ratio to the plain fit."""
     plain = results["seconds"][_PLAIN]
     rows = [
         [name, number(1e3 * median(seconds)), str(ratio(seconds, plain))]
@@ -86,5 +86,5 @@ def tables(results: Results) -> str:
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """None: the table says it all."""
+    """No figures: the table is enough."""
     return {}

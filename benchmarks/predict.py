@@ -1,6 +1,6 @@
-"""Small work: predict_proba of one row and of 10,000, and what a short fit costs.
+"""Small work: predict_proba of one row and of 10,000 rows, and short fits.
 
-The same network, float32, by each library in a process of its own, in turns.
+All libraries run the same network in float32, each in its own process, in turns.
 """
 
 from functools import partial
@@ -34,7 +34,7 @@ def _network(hidden: tuple[int, ...]) -> str:
 
 
 def measure(options: Options) -> Results:
-    """Time the networks wanted by every library that is there, then the short fits."""
+    """Time the selected networks with every library that is installed, then the short fits."""
     predictors = [predictor for predictor in PREDICTORS if predictor.is_present()]
     packages = {package for predictor in predictors for package in predictor.packages}
     results = new_results(options, packages)
@@ -59,14 +59,14 @@ def measure(options: Options) -> Results:
 
 
 def _turns(started: dict[str, Worker], *arguments: Any) -> dict[str, Any]:
-    """What times each worker once."""
+    """A function for each worker that times it once."""
     return {name: partial(worker.call, "seconds", *arguments) for name, worker in started.items()}
 
 
 def _predictions(
     hidden: tuple[int, ...], rows: int, started: dict[str, Worker], rounds: int
 ) -> dict[str, Any]:
-    """Seconds of a call for one row and for many, of every library."""
+    """Seconds of a call for one row and for many rows, with every library."""
     outputs = {name: worker.call("load", hidden) for name, worker in started.items()}
     for name, probabilities in outputs.items():
         np.testing.assert_allclose(
@@ -84,7 +84,7 @@ def _cells(seconds: dict[str, list[float]], scale: float, names: list[str]) -> l
 
 
 def tables(results: Results) -> str:
-    """Predictions, then short fits."""
+    """A table of predictions, then one of short fits."""
     rows, names = [], []
     for case in results["predict"]:
         names = list(case["one"])
@@ -114,7 +114,7 @@ def tables(results: Results) -> str:
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """One row and many, side by side."""
+    """A figure of one row and of many rows, side by side."""
     from benchmarks.charts import bars
 
     cases = results["predict"]

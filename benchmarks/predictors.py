@@ -1,4 +1,4 @@
-"""The contenders of ``predict``: one network's probabilities, ndarray in and ndarray out."""
+"""The contenders of ``predict``: each computes a network's probabilities, from array to array."""
 
 from abc import abstractmethod
 from typing import Any
@@ -20,7 +20,7 @@ class Predictor(Contender):
     """A library that computes a classifier's probabilities."""
 
     def load(self, hidden: tuple[int, ...]) -> NDArray[Any]:
-        """Prepare a network with these hidden layers; its probabilities of some rows."""
+        """Prepare a network with these hidden layers, and return its probabilities of some rows."""
         model = fitted(
             MODULES.get(self.name, MODULES["scikit-learn"]),
             synthetic(_FIT_ROWS, FEATURES),
@@ -32,20 +32,20 @@ class Predictor(Contender):
 
     @abstractmethod
     def prepare(self, model: Any) -> None:
-        """Take the network of a fitted classifier."""
+        """Take over the network of a fitted classifier."""
 
     @abstractmethod
     def predict(self, X: NDArray[np.float32]) -> NDArray[Any]:
-        """Probabilities (n, 10) of the rows of X."""
+        """The probabilities (n, 10) of the rows of X (n, 784)."""
 
     def seconds(self, rows: int) -> float:
-        """Seconds of a call, the median of many."""
+        """Seconds of a call: the median of many."""
         X, _ = synthetic(rows, FEATURES)
         return call_seconds(lambda: self.predict(X), least=_LEAST_SECONDS)
 
 
 class ScikitLearn(Predictor):
-    """``predict_proba``."""
+    """scikit-learn's ``predict_proba``."""
 
     name = "scikit-learn"
     packages = ("sklearn",)
@@ -58,7 +58,7 @@ class ScikitLearn(Predictor):
 
 
 class Cymlp(ScikitLearn):
-    """As scikit-learn."""
+    """cymlp's ``predict_proba``."""
 
     name = "cymlp"
     packages = ("cymlp",)
@@ -106,7 +106,7 @@ class OnnxRuntime(Predictor):
 
 
 class PyTorch(Predictor):
-    """Eager, in inference mode."""
+    """Eager PyTorch in inference mode."""
 
     name = "PyTorch"
     packages = ("torch",)

@@ -1,9 +1,10 @@
 """An epoch of training: cymlp beside scikit-learn, PyTorch, JAX and Keras.
 
-Each library trains the same network from the same weights by the same rule, in a process of its
-own, and they take turns. After one round all must have come to the same loss. The time of
-scikit-learn and cymlp is that of ``fit``, validation of the data included; PyTorch and JAX have
-their tensors made before. A sparse matrix and a grid search are for scikit-learn and cymlp alone.
+Each library trains the same network from the same weights by the same rule, in its own process,
+and they take turns. After one round, all must have reached the same loss. For scikit-learn and
+cymlp, the time is that of ``fit``, including the validation of the data; for PyTorch and JAX, the
+tensors are prepared in advance. Only scikit-learn and cymlp run the sparse matrix and the grid
+search.
 """
 
 import time
@@ -43,7 +44,7 @@ from cymlp._network.network import Network
 DTYPES = ("float32", "float64")
 OURS, THEIRS = Cymlp.name, ScikitLearn.name
 _LOSS_ROWS = 5_000
-_NOISE = 0.1  # how far losses may be apart: each library shuffles in its own way
+_NOISE = 0.1  # how far a loss may be from the median: each library shuffles in its own way
 Case = dict[str, Any]
 _WORKLOADS = {workload.name: workload for workload in WORKLOADS}
 _BATCH_1 = (
@@ -53,7 +54,7 @@ _BATCH_1 = (
 
 
 class GemmPeak:
-    """The most that matrix products do on this machine, by NumPy's BLAS with all its threads."""
+    """The machine's peak in matrix products, by NumPy's BLAS with all its threads."""
 
     size = 2048
 
@@ -63,7 +64,7 @@ class GemmPeak:
         self._C = np.empty_like(self._A)
 
     def flops(self) -> float:
-        """Flops a second, the best of several."""
+        """Flops per second, the best of several products."""
         best = np.inf
         for _ in range(5):
             start = time.perf_counter()
@@ -73,7 +74,7 @@ class GemmPeak:
 
 
 def measure(options: Options) -> Results:
-    """Race on every workload wanted whose data are there."""
+    """Race on every selected workload whose data are available."""
     trainers = [trainer for trainer in TRAINERS if trainer.is_present()]
     packages = {package for trainer in trainers for package in trainer.packages}
     results = new_results(options, packages | {"numpy", "scipy"})
@@ -106,7 +107,7 @@ def measure(options: Options) -> Results:
 
 
 def initial_weights(workload: Workload, dtype: str) -> Weights:
-    """Those that scikit-learn and cymlp draw themselves, for the others to begin with."""
+    """The weights that scikit-learn and cymlp draw themselves, for the others to start from."""
     network = Network.initialized(
         workload.units,
         dtype,
@@ -124,7 +125,7 @@ def _race(
     rounds: int,
     errors: list[str],
 ) -> Case | None:
-    """All that was measured of a workload, or None where it is not valid."""
+    """Measure a workload; None if the result is not valid, with the reason in ``errors``."""
     weights = initial_weights(workload, dtype)
     X, y = (array[:_LOSS_ROWS] for array in load(workload, dtype))
     losses = {}
@@ -156,7 +157,7 @@ def _race(
 
 
 def _rival(case: Case) -> str | None:
-    """The fastest of the others, scikit-learn apart."""
+    """The fastest contender other than cymlp and scikit-learn."""
     others = {
         name: median(seconds)
         for name, seconds in case["seconds"].items()
@@ -166,13 +167,13 @@ def _rival(case: Case) -> str | None:
 
 
 def _over(case: Case, other: str, name: str = OURS) -> Ratio | None:
-    """How many times as fast as another a contender was."""
+    """How many times as fast as ``other`` a contender was."""
     seconds = case["seconds"]
     return ratio(seconds[other], seconds[name]) if {other, name} <= seconds.keys() else None
 
 
 def _arithmetic(case: Case) -> list[str]:
-    """GFLOP in matrix products, and cymlp's speed in them over that in a large one."""
+    """GFLOP in matrix products, and cymlp's speed in them as a share of the peak."""
     flops = case["gemm_flops"]
     if flops is None:
         return ["-", "-"]
@@ -194,7 +195,7 @@ def _is_images(case: Case) -> bool:
     return _WORKLOADS[case["workload"]].is_images
 
 
-# What means are taken of.
+# The subsets of the rows over which means are given.
 _SUBSETS: dict[str, Callable[[Case], bool]] = {
     "all rows": lambda case: True,
     "without batch 1 (†)": lambda case: not _is_batch_1(case),
@@ -204,7 +205,7 @@ _SUBSETS: dict[str, Callable[[Case], bool]] = {
 
 
 def _mean(ratios: Iterable[Ratio | None], digits: int = 2) -> str:
-    """Geometric mean of those that there are."""
+    """The geometric mean of the ratios that are not None."""
     middles = [ratio.middle for ratio in ratios if ratio]
     return f"{geometric_mean(middles):.{digits}f}x" if middles else "-"
 
@@ -223,13 +224,13 @@ def _milliseconds(case: Case, name: str | None) -> str:
 
 
 def _names(cases: list[Case]) -> list[str]:
-    """The contenders that took part."""
+    """The names of the contenders that took part."""
     present = {name for case in cases for name in case["seconds"]}
     return [trainer.name for trainer in TRAINERS if trainer.name in present]
 
 
 def tables(results: Results) -> str:
-    """What computed; for each dtype times, speed beside scikit-learn's and the fastest peer's."""
+    """The kernels; for each dtype the times, and the speed beside scikit-learn and the others."""
     parts = [_tables(dtype, results[dtype]) for dtype in DTYPES if results.get(dtype)]
     return "\n".join(filter(None, [kernels_table(results), *parts, _BATCH_1]))
 
@@ -278,9 +279,9 @@ def _over_rival(case: Case) -> Ratio | None:
 
 
 def summary(results: Results) -> str:
-    """The README's table: beside scikit-learn and the fastest other peer; the means.
+    """The README's tables: cymlp beside scikit-learn and the fastest other peer, and the means.
 
-    The rows are of float32, but for what is trained in float64 alone.
+    The rows are those of float32, and of workloads that run in float64 only.
     """
     cases = results["float32"] + [
         case for case in results["float64"] if "float32" not in _WORKLOADS[case["workload"]].dtypes
@@ -308,7 +309,7 @@ def summary(results: Results) -> str:
 
 
 def _means(results: Results) -> str:
-    """The geometric means of every precision."""
+    """A table of the geometric means for each dtype."""
     rows = []
     for subset, belongs in _SUBSETS.items():
         row = [subset]
@@ -323,7 +324,7 @@ def _means(results: Results) -> str:
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """A picture for each dtype: speed relative to scikit-learn."""
+    """A figure for each dtype: speed relative to scikit-learn."""
     from benchmarks.charts import bars
 
     drawn = {}

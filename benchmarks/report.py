@@ -1,4 +1,4 @@
-"""What all benchmarks share in telling: options, circumstances, tables, and where they go."""
+"""What all benchmarks share to report results: options, circumstances, tables, files."""
 
 import datetime
 import json
@@ -26,7 +26,7 @@ Results = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for."""
+    """The choices made on the command line."""
 
     rounds: int
     dtypes: tuple[str, ...]
@@ -34,21 +34,21 @@ class Options:
     rows_limit: int | None = None
 
     def takes(self, name: str) -> bool:
-        """Whether a case of this name is wanted."""
+        """Whether a case of this name is selected."""
         return self.only.lower() in name.lower()
 
     def rows(self, n_rows: int) -> int:
-        """So many rows, or fewer where there is a limit."""
+        """This number of rows, or the limit if that is lower."""
         return n_rows if self.rows_limit is None else min(n_rows, self.rows_limit)
 
 
 def progress(text: str) -> None:
-    """Say on stderr what is being measured."""
+    """Print on stderr what is being measured."""
     print(text, file=sys.stderr, flush=True)
 
 
 def new_results(options: Options, packages: Iterable[str]) -> Results:
-    """Results to fill: the circumstances, with the versions of these packages; and errors."""
+    """New results: the circumstances, with the versions of these packages, and no errors yet."""
     distributions = packages_distributions()
     names = {distributions[package][0] for package in packages if package != "cymlp"}
     versions = {name: version(name) for name in names} | {"cymlp": __version__}
@@ -70,7 +70,7 @@ def new_results(options: Options, packages: Iterable[str]) -> Results:
 
 
 def _cpu_name() -> str:
-    """The CPU's name as the system has it."""
+    """The name of the CPU, as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -81,7 +81,7 @@ def _cpu_name() -> str:
 
 
 def circumstances(results: Results) -> str:
-    """Machine, BLAS, versions and date, in one line."""
+    """The machine, BLAS, versions and date, in one line."""
     facts = results["circumstances"]
     versions = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
     rounds = f"medians of {facts['rounds']} rounds" if facts["rounds"] > 1 else "one round"
@@ -107,20 +107,20 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def kernels_table(results: Results) -> str:
-    """What each contender's products were computed by; results of an older form do not tell."""
+    """A table of what computed each contender's products; empty for results of an older form."""
     rows = results.get("kernels", {}).items()
     return table(["contender", "what computes its products"], rows) if rows else ""
 
 
 def page(results: Results, tables: str) -> str:
-    """The tables under their circumstances; after them what is missing, and what went wrong."""
+    """The circumstances, the tables, then what is missing and what went wrong."""
     notes = "".join(f"\nNote: {note}\n" for note in results["notes"])
     errors = "".join(f"\nError: {error}\n" for error in results["errors"])
     return f"{circumstances(results)}\n\n{tables}{notes}{errors}"
 
 
 def write(name: str, module: ModuleType, results: Results) -> None:
-    """Save the results, the pictures, and the tables in the files that have a region for them."""
+    """Save the results and the figures, and put the tables into the READMEs."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     IMAGES.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
@@ -136,12 +136,12 @@ def write(name: str, module: ModuleType, results: Results) -> None:
 
 
 def read_results(name: str) -> Results:
-    """What was last saved."""
+    """The results that were saved last."""
     return json.loads((RESULTS / f"{name}.json").read_text())
 
 
 def _fill_region(path: Path, name: str, text: str) -> None:
-    """Put a text between a file's marks of this name."""
+    """Replace the text between a file's two marks of this name."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     filled, count = re.subn(
         f"{begin}.*?{end}",

@@ -1,6 +1,6 @@
 """Cost by rows, hidden units and threads; on a busy machine; and two fits at once.
 
-cymlp beside scikit-learn, each in a process of its own, in turns: float32, random rows, Adam.
+cymlp and scikit-learn run in their own processes, in turns, with float32, random rows and Adam.
 """
 
 import subprocess
@@ -25,13 +25,13 @@ _HIDDEN = (16, 64, 256, 1024, 4096)
 _BATCH_SIZES = (64, 512)
 _NETWORKS = (((100,), 200), ((300,), 64), ((1024, 1024), 512))
 _LOAD = ((300,), 64)
-_LEAST_ROWS = 10_000  # visited in a fit
+_LEAST_ROWS = 10_000  # that a fit visits, in as many epochs as that takes
 Workers = dict[str, Worker]
 Case = dict[str, Any]
 
 
 def measure(options: Options) -> Results:
-    """Measure every part wanted."""
+    """Measure every selected part."""
     results = new_results(options, ["cymlp", "sklearn", "numpy", "scipy", "joblib"])
     with workers({name: partial(Fits, name) for name in MODULES}) as started:
         for name, part in (
@@ -50,7 +50,7 @@ def measure(options: Options) -> Results:
 def _load(
     started: Workers, rows: int, features: int, hidden: tuple[int, ...], batch_size: int
 ) -> Case:
-    """Load a network and its data into every worker; the case, for its seconds to be added."""
+    """Load a network and its data into every worker, and return the case, still without times."""
     epochs = max(1, _LEAST_ROWS // rows)
     params = {"hidden_layer_sizes": hidden, "batch_size": batch_size, "max_iter": epochs}
     for worker in started.values():
@@ -106,7 +106,7 @@ def _by_threads(started: Workers, options: Options) -> list[Case]:
 
 @contextmanager
 def _busy() -> Iterator[None]:
-    """One process that computes all the time, for each core."""
+    """Keep every core busy with a process that computes all the time."""
     processes = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"])
         for _ in range(joblib.cpu_count())
@@ -148,12 +148,12 @@ def _two_at_once(started: Workers, options: Options) -> Case:
 
 
 def _row_us(case: Case, name: str) -> float:
-    """Microseconds of a row, in an epoch."""
+    """Microseconds for each row in an epoch."""
     return 1e6 * median(case["seconds"][name]) / case["rows"] / case["epochs"]
 
 
 def _row_cells(case: Case) -> list[str]:
-    """Cost of a row by each library, and their ratio."""
+    """The cost of a row with each library, and their ratio."""
     speed = ratio(case["seconds"]["scikit-learn"], case["seconds"]["cymlp"])
     return [*(number(_row_us(case, name)) for name in MODULES), str(speed)]
 
@@ -189,7 +189,7 @@ def _hidden_table(cases: list[Case]) -> str:
 
 
 def _speed_up(cases: list[Case], case: Case, name: str) -> float:
-    """How many times as fast a case is as the same with one thread."""
+    """How many times as fast a case is as the same network with one thread."""
     one = next(
         other for other in cases if other["network"] == case["network"] and other["threads"] == 1
     )
@@ -245,7 +245,7 @@ def _two_table(case: Case) -> str:
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """Cost of a row by rows and by hidden units, and what threads bring."""
+    """A figure of the cost of a row by rows and by hidden units, and of the gain by threads."""
     from benchmarks.charts import draw_lines, panels
 
     figure, (by_rows, by_hidden, by_threads) = panels(3, 12, 3.6)

@@ -1,4 +1,4 @@
-"""How benchmarks time: in turns, and what of many times they compare."""
+"""How the benchmarks measure time: contenders take turns, and ratios are taken by round."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,14 +9,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# BLAS's and OpenMP's idle threads spin for a while after their last work.
+# Seconds: idle threads of BLAS and OpenMP spin for a while after their last work.
 _PAUSE = 0.4
 
 
 def call_seconds(
     call: Callable[[], object], before: Callable[[], object] | None = None, least: float = 0.05
 ) -> float:
-    """Median seconds of a call, repeated for ``least`` seconds, each time after ``before``."""
+    """Median seconds of a call, repeated for at least ``least`` seconds, after ``before`` each."""
     seconds: list[float] = []
     end = time.perf_counter() + least
     while not seconds or time.perf_counter() < end:
@@ -29,7 +29,7 @@ def call_seconds(
 
 
 def interleaved(contenders: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """What each contender returns in each round, all of them taking turns."""
+    """What each contender returns in each round; they take turns."""
     returned: dict[str, list[T]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
@@ -40,7 +40,7 @@ def interleaved(contenders: Mapping[str, Callable[[], T]], rounds: int) -> dict[
 
 @dataclass(frozen=True)
 class Ratio:
-    """The ratios of two contenders, round by round: their median, the least and the most."""
+    """The ratio of two contenders in each round: the median, the least and the most."""
 
     middle: float
     least: float
@@ -53,7 +53,7 @@ class Ratio:
 
 
 def ratio(seconds: Sequence[float], others: Sequence[float]) -> Ratio:
-    """How many times as long the first took as the others, in the same rounds."""
+    """How many times as long the first took as the others, by round."""
     ratios = [a / b for a, b in zip(seconds, others, strict=True)]
     return Ratio(median(ratios), min(ratios), max(ratios))
 

@@ -1,4 +1,4 @@
-"""The race's contenders: each trains the same network in the way its documentation recommends."""
+"""The contenders of ``race``: each trains the same network as its documentation recommends."""
 
 import os
 import time
@@ -18,26 +18,26 @@ class Trainer(Contender):
 
     @classmethod
     def takes(cls, workload: Workload) -> bool:
-        """Whether its users would train this with it."""
+        """Whether users of the library would train this workload with it."""
         return not (workload.is_sparse or workload.grid)
 
     def load(self, workload: Workload, dtype: str, weights: Weights) -> None:
-        """Prepare a workload, and forget the one before."""
+        """Prepare a workload, in place of the previous one."""
         self.workload = workload
         self.decay = ALPHA / workload.batch_size
         self.prepare(*load(workload, dtype), weights)
 
     @abstractmethod
     def prepare(self, X: Any, y: Any, weights: Weights) -> None:
-        """Take the data and the initial weights."""
+        """Take over the data and the initial weights."""
 
     @abstractmethod
     def train(self, epochs: int) -> None:
-        """Train for so many epochs."""
+        """Train for this number of epochs."""
 
     @abstractmethod
     def weights(self) -> Weights:
-        """The present weights."""
+        """The current weights."""
 
     def after_one_round(self) -> Weights:
         """The weights after the first round's epochs."""
@@ -53,7 +53,7 @@ class Trainer(Contender):
 
 
 def _search(mlp: Any, grid: dict[str, Any]) -> Any:
-    """A grid search over pipelines of a scaler and a network, one fit after the other."""
+    """A grid search over a pipeline of a scaler and a network, one fit after the other."""
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
@@ -62,7 +62,7 @@ def _search(mlp: Any, grid: dict[str, Any]) -> Any:
 
 
 class ScikitLearn(Trainer):
-    """``fit``, which draws the initial weights itself: they are the same."""
+    """scikit-learn's ``fit``, which draws the same initial weights itself."""
 
     name = "scikit-learn"
     packages = ("sklearn",)
@@ -99,14 +99,14 @@ class ScikitLearn(Trainer):
 
 
 class Cymlp(ScikitLearn):
-    """As scikit-learn."""
+    """cymlp's ``fit``."""
 
     name = "cymlp"
     packages = ("cymlp",)
 
 
 class PyTorch(Trainer):
-    """Eager; tensors in memory, indexed by a slice of a random permutation."""
+    """Eager PyTorch; tensors in memory, indexed by slices of a random permutation."""
 
     name = "PyTorch"
     packages = ("torch",)
@@ -166,7 +166,7 @@ class PyTorch(Trainer):
 
 
 class CompiledPyTorch(PyTorch):
-    """As PyTorch, with network and loss compiled into one graph."""
+    """PyTorch with the network and the loss compiled into one graph."""
 
     name = "torch.compile"
 
@@ -174,12 +174,12 @@ class CompiledPyTorch(PyTorch):
         import torch
 
         super().prepare(X, y, weights)
-        torch.compiler.reset()  # or the workloads before count against the limit of recompiling
+        torch.compiler.reset()  # previous workloads count against the limit of recompilations
         self._batch_loss = torch.compile(self._loss)
 
 
 class Jax(Trainer):
-    """A whole epoch in one jitted scan, the parameters and the optimizer's state donated."""
+    """JAX, with the whole epoch in one jitted scan, and parameters and optimizer state donated."""
 
     name = "JAX"
     packages = ("jax",)
@@ -194,11 +194,11 @@ class Jax(Trainer):
         zeros = partial(jax.tree.map, jax.numpy.zeros_like)
         adam = self.workload.solver == "adam"
         self._state = (params, zeros(params), zeros(params), 0) if adam else (params,)
-        # A new function for each workload: jit takes equal ones, as methods are, for the same.
+        # A new function for each workload: jit would take the same method for the same function.
         self._epoch = jax.jit(lambda *state: self._whole_epoch(*state), donate_argnums=0)
 
     def _loss(self, params: Any, X: Any, y: Any) -> Any:
-        """Mean loss of a mini-batch, with the penalty."""
+        """The mean loss of a mini-batch, with the penalty."""
         import jax
 
         f = {"logistic": jax.nn.sigmoid, "relu": jax.nn.relu, "tanh": jax.numpy.tanh}[
@@ -219,7 +219,7 @@ class Jax(Trainer):
         return losses.mean() + self.decay / 2 * sum((V**2).sum() for V, _ in params)
 
     def _updated(self, state: Any, gradient: Any) -> Any:
-        """The state after an update by SGD or Adam."""
+        """The state after one update by SGD or Adam."""
         import jax
 
         rate = self.workload.learning_rate
@@ -237,7 +237,7 @@ class Jax(Trainer):
         return params, m, v, t
 
     def _whole_epoch(self, state: Any, X: Any, y: Any, key: Any) -> Any:
-        """The state after an epoch; scan takes batches of one size, so a rest has its own step."""
+        """The state after an epoch, whose last batch may be shorter than those that scan takes."""
         import jax
 
         def step(state: Any, rows: Any) -> Any:
@@ -265,7 +265,7 @@ class Jax(Trainer):
 
 
 class Keras(Trainer):
-    """``Model.fit`` on the JAX backend, jitted as it is by default, from NumPy arrays."""
+    """Keras's ``Model.fit`` on the JAX backend, jitted by default, from NumPy arrays."""
 
     name = "Keras"
     packages = ("keras", "jax")

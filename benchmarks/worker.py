@@ -1,4 +1,4 @@
-"""An object in a process of its own, so that no two libraries' thread pools meet."""
+"""Objects in their own processes, so that the thread pools of libraries do not interfere."""
 
 import multiprocessing
 import traceback
@@ -9,16 +9,16 @@ from typing import Any, Self
 
 
 class WorkerError(RuntimeError):
-    """A call failed in the worker; the message is what it said there."""
+    """A call failed in the worker; the message comes from there."""
 
 
 class Worker:
-    """What ``factory()`` makes in a new process; its methods are called from here.
+    """An object that ``factory()`` makes in a new process, and whose methods can be called here.
 
     Parameters
     ----------
     factory : callable
-        It is pickled, and so are arguments and what methods return.
+        It must be picklable, and so must the arguments of methods and what they return.
     """
 
     def __init__(self, factory: Callable[[], Any]) -> None:
@@ -29,12 +29,12 @@ class Worker:
         theirs.close()
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """What the object's method returns.
+        """Call a method of the object, and return what it returns.
 
         Raises
         ------
         WorkerError
-            If it raises there, or the process ends.
+            If the method raises an exception, or the process ends.
         """
         try:
             self._pipe.send((method, arguments))
@@ -55,13 +55,13 @@ class Worker:
 
 @contextmanager
 def workers(factories: Mapping[str, Callable[[], Any]]) -> Iterator[dict[str, Worker]]:
-    """A worker of each factory."""
+    """Start a worker for each factory, and end them all afterwards."""
     with ExitStack() as stack:
         yield {name: stack.enter_context(Worker(make)) for name, make in factories.items()}
 
 
 def _serve(pipe: Connection, factory: Callable[[], Any]) -> None:
-    """Make the object and call its methods, until the pipe is closed."""
+    """Make the object, and call its methods until the pipe is closed."""
     served = factory()
     with suppress(EOFError):
         while True:

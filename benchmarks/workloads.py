@@ -1,4 +1,4 @@
-"""What the race's contenders train: data, network, update rule; and the loss they end at."""
+"""What the contenders of ``race`` train: data, network, update rule; and the loss they reach."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 ALPHA = 1e-4
 ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 SEED = 0
-Weights = list[tuple[NDArray[Any], NDArray[Any]]]  # (fan_in, fan_out), (fan_out,) of each layer
+Weights = list[tuple[NDArray[Any], NDArray[Any]]]  # for each layer (fan_in, fan_out), (fan_out,)
 
 
 def _digits() -> tuple[NDArray[Any], NDArray[Any]]:
@@ -37,7 +37,7 @@ def _standardized(X: NDArray[Any]) -> NDArray[Any]:
 
 
 def _classes(rows: int, features: int, classes: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Clusters of points, half of the features informative."""
+    """Clusters of points, in which half of the features are informative."""
     from sklearn.datasets import make_classification
 
     X, y = make_classification(
@@ -47,7 +47,7 @@ def _classes(rows: int, features: int, classes: int) -> tuple[NDArray[Any], NDAr
 
 
 def _friedman() -> tuple[NDArray[Any], NDArray[Any]]:
-    """Friedman's first function of five of the features, with noise."""
+    """Friedman's first function, which depends on five of the features, with noise."""
     from sklearn.datasets import make_friedman1
 
     X, y = make_friedman1(20_000, 30, noise=3.0, random_state=SEED)
@@ -55,9 +55,10 @@ def _friedman() -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _text() -> tuple[Any, NDArray[Any]]:
-    """TF-IDF (CSR) of made-up documents: words are as frequent as Zipf's law has it.
+    """TF-IDF (CSR) of made-up documents, whose word frequencies follow Zipf's law.
 
-    A third of a document's words are drawn by the same law from its class's own order of words.
+    A third of the words of a document are drawn by the same law, but with the words in an order
+    that belongs to its class.
     """
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfTransformer
@@ -74,7 +75,7 @@ def _text() -> tuple[Any, NDArray[Any]]:
 
 
 def _frame() -> tuple[Any, NDArray[Any]]:
-    """A DataFrame, two thirds of its columns float64 and one int64, none of them standardized."""
+    """A DataFrame with two thirds of its columns float64 and one third int64, not standardized."""
     import pandas as pd
 
     X, y = _classes(2_000, 30, 2)
@@ -84,7 +85,7 @@ def _frame() -> tuple[Any, NDArray[Any]]:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set: its features, a network's outputs and their activation, and its rows."""
+    """A data set: the number of features, a network's outputs, and a function that makes it."""
 
     features: int
     outputs: int
@@ -106,7 +107,7 @@ DATA = {
 
 @dataclass(frozen=True)
 class Workload:
-    """A network, its data and how it is trained; with a ``grid``, a search over pipelines of it."""
+    """A network, its data, and how it is trained; with a ``grid``, a search over a pipeline."""
 
     data: str
     rows: int
@@ -120,18 +121,18 @@ class Workload:
 
     @property
     def output(self) -> str:
-        """The activation of the outputs, which decides on the loss."""
+        """The activation of the outputs, which determines the loss."""
         return DATA[self.data].output
 
     @property
     def units(self) -> tuple[int, ...]:
-        """Inputs, units of each hidden layer, outputs."""
+        """The number of inputs, of units in each hidden layer, and of outputs."""
         data = DATA[self.data]
         return (data.features, *self.hidden, data.outputs)
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Its name in the tables."""
         sizes = "-".join(str(size) for size in self.units)
         kind = "" if self.activation == "relu" else f" {self.activation}"
         if not self.hidden:
@@ -142,12 +143,12 @@ class Workload:
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """What it is trained in; scikit-learn's scaler makes float64 of a mixed DataFrame."""
+        """The dtypes it is trained in; the scaler of the grid search returns float64."""
         return ("float64",) if self.grid else ("float32", "float64")
 
     @property
     def is_images(self) -> bool:
-        """Whether its data are pictures."""
+        """Whether its data are images."""
         return self.data in ("digits", "mnist", "fashion-mnist")
 
     @property
@@ -157,9 +158,9 @@ class Workload:
 
     @property
     def gemm_flops(self) -> float | None:
-        """Flops of an epoch in matrix products: forwards, gradients, deltas passed back.
+        """Flops of an epoch in matrix products: forward pass, gradients, deltas passed back.
 
-        None where there is more than an epoch, or the products are sparse.
+        None for a whole search, and for sparse products.
         """
         if self.grid or self.is_sparse:
             return None
@@ -203,7 +204,7 @@ def _whole(data: str) -> tuple[Any, NDArray[Any]]:
 
 
 def load(workload: Workload, dtype: str) -> tuple[Any, NDArray[Any]]:
-    """The rows that are trained on, and their labels or targets."""
+    """The rows to train on, and their labels or targets."""
     X, y = (array[: workload.rows] for array in _whole(workload.data))
     if not workload.grid:
         X = X.astype(dtype)
@@ -211,15 +212,15 @@ def load(workload: Workload, dtype: str) -> tuple[Any, NDArray[Any]]:
 
 
 def synthetic(rows: int, features: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Random rows of ten classes, for what depends on sizes alone."""
+    """Random rows of ten classes, to time what depends only on sizes."""
     rng = np.random.default_rng(SEED)
     return rng.random((rows, features), dtype=np.float32), rng.integers(10, size=rows)
 
 
 def mean_loss(workload: Workload, weights: Weights, X: Any, y: NDArray[Any]) -> float:
-    """Mean log loss of a network, or half its mean squared error, in plain NumPy."""
+    """A network's mean log loss, or half its mean squared error, in plain NumPy."""
     A = X.astype(np.float64)
-    if workload.grid:  # as the pipeline's scaler
+    if workload.grid:  # as the pipeline's scaler does
         A = ((A - A.mean()) / A.std(ddof=0)).to_numpy()
     for layer, (W, b) in enumerate(weights, start=1):
         A = A @ W + b
@@ -231,7 +232,7 @@ def mean_loss(workload: Workload, weights: Weights, X: Any, y: NDArray[Any]) -> 
             A = np.tanh(A) if workload.activation == "tanh" else np.maximum(A, 0)
     if workload.output == "identity":
         return float(np.mean((A[:, 0] - y) ** 2) / 2)
-    if workload.output == "logistic":  # a softmax with 0 for the other class
+    if workload.output == "logistic":  # a softmax in which the other class has 0
         A = np.hstack([np.zeros_like(A), A])
     A -= A.max(axis=1, keepdims=True)
     return float(np.mean(np.log(np.exp(A).sum(axis=1)) - A[np.arange(len(y)), y]))

@@ -1,13 +1,13 @@
-"""Build the documentation and look at all of it in a browser.
+"""Build the documentation and check every page in a browser.
 
 ``python docs/check.py`` builds with all warnings as errors, then opens every page in headless
-Chromium, as wide as a screen and as narrow as a phone, and fails if
+Chromium, once as wide as a screen and once as narrow as a phone. It fails if
 
-- a page has an error on its console, or something that could not be loaded,
-- a picture does not show, or the page is wider than the phone,
-- a link leads to a page or a place that is not there,
+- a page logs an error on its console, or something cannot be loaded,
+- a picture does not show, or the page is wider than its window,
+- a link leads to a page or a place on a page that does not exist,
 - the search does not find what it should,
-- the keyboard does not reach the search.
+- the search cannot be reached by the keyboard.
 
 It needs the extra ``docs``, and Chromium with its driver (Debian's packages chromium and
 chromium-driver).
@@ -50,14 +50,14 @@ return Math.max(...boxes.map(element => element.scrollWidth - element.clientWidt
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
+    """Serves files without logging."""
 
     def log_message(self, format, *args):
-        """Say nothing."""
+        """Log nothing."""
 
 
 def build():
-    """Build all pages anew; warnings are errors."""
+    """Build all pages from scratch; warnings are errors."""
     for folder in (HTML, DOCS / "generated", DOCS / "gallery"):
         shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
@@ -65,7 +65,7 @@ def build():
 
 
 def chromium():
-    """A headless Chromium that tells what its console says."""
+    """A headless Chromium that records the messages of its console."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
@@ -75,7 +75,7 @@ def chromium():
 
 
 def faults_of_page(browser, page):
-    """What is wrong with the page that the browser shows."""
+    """Describe what is wrong with the page that the browser shows."""
     for entry in browser.get_log("browser"):
         if entry["level"] == "SEVERE":
             yield f"{page}: {entry['message']}"
@@ -86,18 +86,18 @@ def faults_of_page(browser, page):
 
 
 def faults_of_links(links, places):
-    """Which of the links (page, target) lead nowhere; ``places`` are the ids of each page."""
+    """Describe the links (page, target) that lead nowhere; ``places`` has the ids of each page."""
     for page, target in sorted(links):
         url, place = urldefrag(target)
         path = unquote(urlsplit(url).path).lstrip("/")
         if not (HTML / path).is_file():
-            yield f"{page}: {target} is no file"
+            yield f"{page}: {target} is not a file"
         elif place and path in places and unquote(place) not in places[path]:
-            yield f"{page}: {target} is no place in its page"
+            yield f"{page}: {target} is not a place on that page"
 
 
 def faults_of_search(browser, root):
-    """What the search does not find."""
+    """Describe what the search does not find."""
     for words, page in SEARCHES.items():
         browser.get(f"{root}search.html?q={words}")
         WebDriverWait(browser, 20).until(  # its summary comes last
@@ -111,7 +111,7 @@ def faults_of_search(browser, root):
 
 
 def faults_of_keyboard(browser, root):
-    """Whether Ctrl+K opens the search, and whether the first Tab leads to the content."""
+    """Check that Ctrl+K opens the search, and that the first Tab leads to the content."""
     browser.get(f"{root}index.html")
     body = browser.find_element(By.TAG_NAME, "body")
     body.send_keys(Keys.TAB)
@@ -124,7 +124,7 @@ def faults_of_keyboard(browser, root):
 
 
 def faults(browser, root):
-    """All that is wrong with the pages."""
+    """Describe everything that is wrong with the pages."""
     paths = (path.relative_to(HTML) for path in HTML.rglob("*.html"))
     pages = sorted(str(path) for path in paths if path.parts[0] != "_static")
     links, places = set(), {}
@@ -146,11 +146,11 @@ def faults(browser, root):
     yield from faults_of_links(links, places)
     yield from faults_of_search(browser, root)
     yield from faults_of_keyboard(browser, root)
-    print(f"{len(pages)} pages, {len(links)} links, {len(SEARCHES)} searches looked at.")
+    print(f"{len(pages)} pages, {len(links)} links, {len(SEARCHES)} searches checked.")
 
 
 def main():
-    """Build and look; the exit status tells whether all is well."""
+    """Build and check; the exit status is 1 if anything is wrong."""
     if "--no-build" not in sys.argv[1:]:
         build()
     handler = functools.partial(QuietHandler, directory=HTML)

@@ -1,4 +1,4 @@
-"""The documentation's configuration: ``python docs/check.py`` builds it.
+"""The configuration of the documentation, which ``python docs/check.py`` builds.
 
 ``sphinx-build -t full`` runs the gallery's examples in the courses' own settings, with MNIST and
 Fashion-MNIST; ``-t online`` links to other projects' documentation, and needs the network.
@@ -48,7 +48,7 @@ html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["cymlp.css"]
 html_show_sourcelink = False
-# Pages that have no pages below them need no list of those.
+# Pages without subpages do not need a sidebar that lists them.
 html_sidebars = {
     page: [] for page in ("index", "install", "quickstart", "maths", "benchmarks", "changelog")
 }
@@ -87,7 +87,7 @@ if tags.has("online"):  # noqa: F821
 
 
 def _skip_what_is_inherited_from_others(app, what, name, member, skip, options):
-    """Leave out scikit-learn's methods: their documentation is scikit-learn's."""
+    """Leave out methods inherited from scikit-learn, which documents them."""
     return skip or not (getattr(member, "__module__", None) or "cymlp").startswith("cymlp")
 
 

@@ -1,7 +1,7 @@
 """What the examples share: the setting, the images, and the table at the end.
 
-Run as they are, the examples take seconds, with the digits that come with scikit-learn. With
-``--full`` they take the course's own setting, with MNIST or Fashion-MNIST.
+By default, the examples use the digits that come with scikit-learn, and take seconds. With
+``--full``, they use the course's own setting, with MNIST or Fashion-MNIST.
 """
 
 import sys
@@ -17,26 +17,26 @@ from cymlp.datasets import fetch_mnist
 
 FULL = "--full" in sys.argv[1:]
 
-# Gradient descent as the courses wrote it: no momentum, no penalty, all epochs whatever comes.
+# Gradient descent as the courses wrote it: no momentum, no penalty, and no early end.
 DESCENT = {"solver": "sgd", "momentum": 0.0, "alpha": 0.0, "n_iter_no_change": np.inf}
 
-# A course's number of epochs is what it is, converged or not.
+# The number of epochs is the course's, whether the fit converges or not.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 
 def load_images(name):
-    """Images of ``name``, "mnist" or "fashion-mnist", or in the small setting of digits.
+    """Load "mnist" or "fashion-mnist", or scikit-learn's digits in the small setting.
 
     Returns
     -------
     images : Bunch
-        X_train, y_train, X_test, y_test and target_names as of `fetch_mnist`; pixels are float32
-        from 0 to 255.
+        X_train, y_train, X_test, y_test and target_names as from `fetch_mnist`, but the pixels are
+        float32, from 0 to 255.
     """
     if FULL:
         images = fetch_mnist(name)
     else:
-        print(f"Small setting: scikit-learn's digits, not {name}, which --full takes.")
+        print(f"Small setting: scikit-learn's digits instead of {name}, which --full uses.")
         X, y = load_digits(return_X_y=True)
         parts = train_test_split(X * (255 / 16), y, test_size=500, random_state=0)
         images = Bunch(**dict(zip(["X_train", "X_test", "y_train", "y_test"], parts, strict=True)))
@@ -47,21 +47,21 @@ def load_images(name):
 
 
 def small_normal(fan_in, fan_out, rng):
-    """Initial weights of Uppsala and Riverside: normal with deviation 0.01; intercepts 0."""
+    """Initial weights in Uppsala and Riverside: normal, standard deviation 0.01; intercepts 0."""
     return rng.normal(0, 0.01, (fan_in, fan_out)), np.zeros(fan_out)
 
 
 def uniform_by_fan_in(fan_in, fan_out, rng):
-    """Initial weights of Montreal: uniform within 1 / sqrt(fan_in); intercepts 0."""
+    """Initial weights in Montreal: uniform within 1 / sqrt(fan_in) of 0; intercepts 0."""
     bound = 1 / np.sqrt(fan_in)
     return rng.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
 
 
 def penalties(l1, l2, batch_size):
-    """Montreal's penalties l1 |W|_1 + l2 |W|^2, a coefficient of either for each layer, as params.
+    """Parameters for Montreal's penalty, l1 |W|_1 + l2 |W|^2 with coefficients for each layer.
 
-    Those of cymlp are alpha (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2) over the samples of the
-    batch.
+    cymlp's penalty is alpha (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2), divided by the number of
+    samples in the batch.
     """
     l1, l2 = np.array(l1), np.array(l2)
     both = l1 + 2 * l2
@@ -70,7 +70,7 @@ def penalties(l1, l2, batch_size):
 
 
 def compare(*rows):
-    """Print rows (what, the course's figure, cymlp's) as a Markdown table."""
+    """Print rows (what, the course's figure, cymlp's figure) as a Markdown table."""
     rows = [("", "course", "cymlp"), *rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     rows.insert(1, tuple("-" * width for width in widths))

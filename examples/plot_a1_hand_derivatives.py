@@ -3,9 +3,9 @@ A: a network small enough to differentiate by hand
 ==================================================
 
 The first exercise in Amsterdam: two inputs, three logistic hidden units, two softmax outputs,
-every weight given. Students computed by hand what it tells for one sample, and the derivative of
-the loss with respect to every parameter. Here :meth:`~cymlp.MLPClassifier.from_weights` takes the
-weights, and :meth:`~cymlp.MLPClassifier.loss_gradient` tells all derivatives.
+all weights given. Students computed by hand its prediction for one sample, and the derivative of
+the loss with respect to every parameter. Here :meth:`~cymlp.MLPClassifier.from_weights` makes the
+network from its weights, and :meth:`~cymlp.MLPClassifier.loss_gradient` returns all derivatives.
 """
 
 import matplotlib.pyplot as plt
@@ -26,10 +26,10 @@ clf = MLPClassifier.from_weights(
 # %%
 # By hand
 # -------
-# Forwards :math:`k = xW + b`, :math:`h = 1 / (1 + e^{-k})`, :math:`o = hV + c` and :math:`y`, the
-# softmax of :math:`o`. Backwards, the Jacobian of the softmax is
-# :math:`\partial y_i / \partial o_j = y_i (\delta_{ij} - y_j)`, that of the loss :math:`-\log y_t`
-# is :math:`-\delta_{it} / y_t`; their product is :math:`y - e_t`, and the chain rule does the rest.
+# Forwards: :math:`k = xW + b`, :math:`h = 1 / (1 + e^{-k})`, :math:`o = hV + c`, and :math:`y` is
+# the softmax of :math:`o`. Backwards: the Jacobian of the softmax is :math:`\partial y_i / \partial
+# o_j = y_i (\delta_{ij} - y_j)`, that of the loss :math:`-\log y_t` is :math:`-\delta_{it} / y_t`;
+# their product is :math:`y - e_t`, and the chain rule does the rest.
 
 
 def by_hand(W, b, V, c):
@@ -48,7 +48,7 @@ def by_cymlp(clf):
 
 
 def gap(clf):
-    """The largest difference of any derivative."""
+    """The largest difference between a derivative by hand and by cymlp."""
     (W, V), (b, c) = clf.coefs_, clf.intercepts_
     pairs = zip(by_hand(W, b, V, c), by_cymlp(clf), strict=True)
     return max(np.abs(hand - ours).max() for hand, ours in pairs)
@@ -59,8 +59,8 @@ _, v_grad, _, c_grad, _ = by_cymlp(clf)
 print(f"y = {y}\ndV =\n{v_grad}\ndc = {c_grad}")
 
 # %%
-# What lies between input and probabilities comes out of a regressor with the same weights, which
-# has no softmax, and of one that ends with the hidden layer.
+# Two regressors show what lies between the input and the probabilities: one with the same weights,
+# which has no softmax, and one that ends after the hidden layer.
 
 whole = MLPRegressor.from_weights([W, V], [b, c], activation="logistic")
 half = MLPRegressor.from_weights([W, np.eye(3)], [b, np.zeros(3)], activation="logistic")
@@ -68,9 +68,9 @@ h, o = half.predict([x])[0], whole.predict([x])[0]
 print(f"h = {h}\no = {o}")
 
 # %%
-# All derivatives before the output layer are 0 here, as both outputs weigh each hidden unit alike.
-# One update breaks the tie. The loss falls with every update, and the derivatives stay those by
-# hand.
+# All derivatives before the output layer are 0 here, because both outputs give each hidden unit the
+# same weight. One update breaks the tie. The loss falls with every update, and the derivatives
+# still agree with those by hand.
 
 losses, gaps, lengths = [], [], []
 for _ in range(30):

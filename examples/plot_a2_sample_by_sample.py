@@ -2,11 +2,11 @@
 A: MNIST, sample by sample
 ==========================
 
-The course's network, 784-300-10 with logistic hidden units, learns by descent from one sample at a
-time: batches of 1, the slowest way there is in NumPy, at 600 samples a second. The initial weights
-are the course's own function: normal with variance 2 / (fan_in + fan_out), intercepts uniform.
-``verbose=2`` is its progress bar; ``n_jobs=-1`` takes all CPUs, which steps so small would not by
-themselves.
+The course's network, 784-300-10 with logistic hidden units, learns by gradient descent from one
+sample at a time. Batches of 1 are the slowest choice in NumPy: 600 samples a second. The course's
+own function draws the initial weights: normal with variance 2 / (fan_in + fan_out), intercepts
+uniform. ``verbose=2`` shows a progress bar, as the course did; ``n_jobs=-1`` uses all CPUs, which
+cymlp would not do by default for such small steps.
 """
 
 # sphinx_gallery_thumbnail_number = 3
@@ -30,7 +30,7 @@ def xavier_normal(fan_in, fan_out, rng):
 
 
 def fitted(**params):
-    """The course's network, with the records of each epoch on both sets of images."""
+    """The course's network, fitted; its history has both sets of images."""
     clf = MLPClassifier(
         (n_hidden,), activation="logistic", init=xavier_normal, **DESCENT, batch_size=1,
         learning_rate_init=0.01, max_iter=n_epochs, random_state=0, record_train_score=True,
@@ -49,8 +49,8 @@ HistoryDisplay.from_estimator(clf)
 plt.show()
 
 # %%
-# Four random initialisations, as mean and deviation
-# --------------------------------------------------
+# Four random initialisations: mean and standard deviation
+# --------------------------------------------------------
 
 HistoryDisplay.from_estimator([clf, *(fitted(random_state=seed) for seed in (1, 2, 3))])
 plt.show()
@@ -71,9 +71,9 @@ plt.show()
 # %%
 # The final choice: mini-batches
 # ------------------------------
-# Batches of 64 at rate 0.003, taken as if the course had added up the gradient over a batch, which
-# its report does not say; cymlp takes the mean, hence 64 times the rate. The number of epochs is
-# not known either; here they are twice as many.
+# The course chose batches of 64 and a learning rate of 0.003. Its report does not say whether it
+# added up the gradient over a batch; this example assumes so. As cymlp takes the mean, the rate is
+# multiplied by 64. The number of epochs is not known either; here it is doubled.
 
 final = fitted(batch_size=64, learning_rate_init=0.003 * 64, max_iter=2 * n_epochs)
 

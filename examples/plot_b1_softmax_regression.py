@@ -2,9 +2,9 @@
 B: softmax regression, full-batch descent
 =========================================
 
-The first network in Uppsala has no hidden layer: 784-10, ``hidden_layer_sizes=()``. All images are
-one batch, so an epoch is one update. The weights start normal with deviation 0.01, the intercepts
-at 0. (The course read its images from PNG files, one folder a class:
+The first network in Uppsala has no hidden layer: 784-10, ``hidden_layer_sizes=()``. All images form
+one batch, so an epoch is one update. The initial weights are normal with standard deviation 0.01,
+the intercepts 0. (The course read its images from PNG files, with one folder for each class;
 :func:`cymlp.datasets.load_image_folder` does that.)
 """
 
@@ -23,7 +23,7 @@ X_test, y_test = images.X_test / 255, images.y_test
 
 
 def fitted(**params):
-    """A softmax regression, with the records of each epoch on both sets of images."""
+    """A fitted softmax regression; its history has both sets of images."""
     clf = MLPClassifier((), init=small_normal, random_state=0, record_train_score=True, **params)
     return clf.fit(X_train, y_train, X_val=X_test, y_val=y_test)
 
@@ -31,7 +31,7 @@ def fitted(**params):
 # %%
 # Three learning rates
 # --------------------
-# The course made 3000 iterations and more; here the lower rates make fewer, to save time.
+# The course ran 3000 iterations and more; here the lower rates run fewer, to save time.
 
 n_iterations = {0.01: 1000, 0.02: 1000, 0.03: 3000} if FULL else {0.01: 400, 0.02: 400, 0.03: 400}
 runs = {
@@ -58,7 +58,8 @@ plt.show()
 # %%
 # The same network in a few epochs
 # --------------------------------
-# Adam on mini-batches, its rate on half a cosine down to 0, needs far fewer passes over the images.
+# Adam on mini-batches, with a learning rate that falls to 0 along half a cosine, needs far fewer
+# passes over the images.
 
 n_epochs = 5 if FULL else 40
 quick = fitted(

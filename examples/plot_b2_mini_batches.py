@@ -2,9 +2,9 @@
 B: softmax regression, mini-batches
 ===================================
 
-The same network, 784-10, learns from mini-batches of 150 and of 1500, at a rate that falls in a
-straight line to 1 % of the first: ``LinearDecay(end_factor=0.01)``. ``record_every=5`` records cost
-and accuracy every 5 updates.
+The same network, 784-10, learns from mini-batches of 150 and of 1500. Its learning rate falls
+linearly to 1 % of the initial one: ``LinearDecay(end_factor=0.01)``. ``record_every=5`` records
+cost and accuracy every 5 updates.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ n_epochs = 5 if FULL else 20
 
 
 def fitted(batch_size, rate):
-    """The network, with the records of every 5 updates on both sets of images."""
+    """The network, fitted; every 5 updates its history has both sets of images."""
     clf = MLPClassifier(
         (), init=small_normal, **DESCENT, batch_size=batch_size, learning_rate_init=rate,
         learning_rate=LinearDecay(end_factor=0.01), max_iter=n_epochs, random_state=0,
@@ -34,14 +34,15 @@ def fitted(batch_size, rate):
 # %%
 # Two sizes of batches
 # --------------------
-# Epochs and first rate of the course are not known; here they are few, and 0.1. The training
-# curves are of the five mini-batches since the last record, hence the noise where those are small.
+# The course's number of epochs and initial rate are not known; here the epochs are few, and the
+# rate is 0.1. A point of a training curve covers the five mini-batches since the last record, hence
+# the noise of small batches.
 
 runs = {batch_size: fitted(batch_size, rate=0.1) for batch_size in (small_batch, large_batch)}
 
 
 def draw(*panels):
-    """Cost, accuracy and rate of each run in a row of its own."""
+    """Draw each run in its own row: cost, accuracy and learning rate."""
     _, axes = plt.subplots(
         len(panels), 3, figsize=(10, 3 * len(panels)), sharey="col", squeeze=False,
         layout="constrained",
@@ -58,8 +59,8 @@ draw(*((f"batches of {batch_size}", clf) for batch_size, clf in runs.items()))
 # %%
 # Ten times the rate
 # ------------------
-# With such a schedule the first rate may be high: as it falls to almost nothing, so does the noise
-# of the updates.
+# With such a schedule, the initial rate may be high: as the rate falls to almost nothing, so does
+# the noise of the updates.
 
 fast = fitted(small_batch, rate=1.0)
 draw((f"batches of {small_batch}, rate 1", fast))

@@ -3,8 +3,8 @@ B: ReLU networks of three and of four layers
 ============================================
 
 Uppsala's networks have 100 ReLU units in each hidden layer: 784-100-10, and 784-100-100-100-10,
-which on the same settings was "wildly varying". Here both run on those settings, and on settings of
-ours, on which no seed fails.
+which with the same settings was "wildly varying". Here both run with the course's settings, and
+with settings of our own, with which no seed fails.
 """
 
 # sphinx_gallery_thumbnail_number = 3
@@ -34,7 +34,7 @@ OURS = {
 
 
 def fitted(n_hidden, settings, n_seeds):
-    """A network for each seed, with the records of each epoch on both sets of images."""
+    """A fitted network for each seed; their histories have both sets of images."""
     params = {**DESCENT, **settings, "record_train_score": True}
     runs = [MLPClassifier((100,) * n_hidden, **params, random_state=i) for i in range(n_seeds)]
     return [run.fit(X_train, y_train, X_val=X_test, y_val=y_test) for run in runs]
@@ -43,18 +43,19 @@ def fitted(n_hidden, settings, n_seeds):
 # %%
 # Three layers
 # ------------
-# All seeds, as mean and band of one standard deviation.
+# The mean of all seeds, in a band of one standard deviation.
 
 three = fitted(1, COURSE, n_seeds)
 HistoryDisplay.from_estimator(three)
 plt.show()
 
 # %%
-# A setting of ours
-# -----------------
-# Initial weights that suit ReLU (``init="he_normal"``), a tenth of the batch, a rate that goes up
-# and down again (``OneCycle``), a little dropout, and fewer epochs. Dropout makes the training
-# curves those of a thinned network; the test curves are of the whole one.
+# Our settings
+# ------------
+# These have initial weights that suit ReLU (``init="he_normal"``), a tenth of the batch size, a
+# learning rate that rises and falls again (``OneCycle``), a little dropout, and fewer epochs. With
+# dropout, the training curves are those of a thinned network; the test curves are those of the
+# whole network.
 
 three_ours = fitted(1, OURS, n_seeds)
 HistoryDisplay.from_estimator(three_ours)
@@ -63,8 +64,8 @@ plt.show()
 # %%
 # Four layers
 # -----------
-# With weights so small next to nothing of the input reaches the output: the course's runs are stuck
-# at first, and later fall back time and again. On our settings no seed does either.
+# The course's initial weights are so small that hardly anything of the input reaches the output:
+# its runs are stuck at first, and later fall back time and again. With our settings, no seed does.
 
 four, four_ours = fitted(3, COURSE, n_few), fitted(3, OURS, n_seeds)
 

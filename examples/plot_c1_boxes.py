@@ -1,12 +1,12 @@
 r"""
-C: any smooth function, of boxes
-================================
+C: any smooth function, made of boxes
+=====================================
 
-Why hidden units are enough: two steps make a box, and boxes side by side come as close to any
-smooth function as one likes. The course in New York drew a box of height :math:`h` on
+Why are hidden units enough? Two steps make a box, and boxes side by side can approximate any
+smooth function as closely as you like. The course in New York made a box of height :math:`h` on
 :math:`(0, \delta)` from two step units with weights set by hand. Here
-:meth:`~cymlp.MLPRegressor.from_weights` takes such weights, and nothing is trained. A steep
-logistic unit does for the step.
+:meth:`~cymlp.MLPRegressor.from_weights` makes a network from such weights, and nothing is trained.
+A steep logistic unit serves as the step.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -17,13 +17,13 @@ from courses import FULL, compare
 
 from cymlp import MLPClassifier, MLPRegressor
 
-STEEP = 1e6  # of the logistic, which is 0 or 1 but for some 1e-5 around the step
+STEEP = 1e6  # slope of the logistic, which is 0 or 1 except within about 1e-5 of the step
 
 
 def boxes(edges, heights):
     """The network that is ``heights[i]`` from ``edges[i]`` to ``edges[i + 1]``, and 0 elsewhere.
 
-    A box is h step(x - left) - h step(x - right); where two boxes meet, one unit does for both.
+    A box is h step(x - left) - h step(x - right); where two boxes meet, they share a unit.
     """
     coefs = [np.full((1, len(edges)), STEEP), np.diff(heights, prepend=0, append=0)[:, np.newaxis]]
     return MLPRegressor.from_weights(coefs, [-STEEP * edges, [0.0]], activation="logistic")
@@ -32,8 +32,9 @@ def boxes(edges, heights):
 # %%
 # One box, and many
 # -----------------
-# On (0, 1), n boxes are as high as the function in their middles. Half a box away from there it is
-# another value, by at most the greatest slope times 1 / 2n: the error falls as 1 / n.
+# On (0, 1), n boxes are as high as the function at their midpoints. At the edge of a box, half a
+# box away, the function differs from that by at most its greatest slope times 1 / 2n. So the error
+# falls as 1 / n.
 
 
 def smooth(x):
@@ -41,7 +42,7 @@ def smooth(x):
 
 
 h, delta = 2.0, 1.0
-x = np.linspace(-0.5, 1.5, 20_000 if FULL else 4_000)  # an even number: none on a step of the box
+x = np.linspace(-0.5, 1.5, 20_000 if FULL else 4_000)  # an even number, so that none is on a step
 box = boxes(np.array([0, delta]), [h]).predict(x[:, np.newaxis])
 box_error = np.abs(box - np.where((x > 0) & (x < delta), h, 0)).max()
 
@@ -70,9 +71,9 @@ plt.show()
 # %%
 # In two dimensions
 # -----------------
-# The first hidden layer has the lines of a grid, x > edge and y > edge. A unit of the second is on
-# where all four sides of its box say yes, an AND: left + bottom - right - top is 2 there, and at
-# most 1 elsewhere. The output is again the sum of the heights.
+# The units of the first hidden layer are the lines of a grid: x > edge and y > edge. A unit of the
+# second layer is the AND of the four sides of its box: left + bottom - right - top is 2 inside the
+# box, and at most 1 elsewhere. The output is again the sum of the heights.
 
 
 def boxes_2d(edges, heights):
@@ -117,17 +118,18 @@ plt.show()
 # %%
 # The Jacobians of softmax and log-softmax
 # ----------------------------------------
-# A classifier without hidden layers whose weights are the identity is the softmax alone. By hand
-# :math:`\partial y_i / \partial z_j = y_i (\delta_{ij} - y_j)`, and of the logarithm
-# :math:`\delta_{ij} - y_j`. The first is checked by finite differences; the second, but for the
-# sign, is the derivative of the loss by the input when class i is the true one.
+# A classifier without hidden layers, with the identity as its weights, is the softmax alone. By
+# hand, its Jacobian is :math:`\partial y_i / \partial z_j = y_i (\delta_{ij} - y_j)`, and that of
+# its logarithm :math:`\delta_{ij} - y_j`. The first is checked by finite differences. The second
+# is, up to the sign, the derivative of the loss with respect to the input if class i is the true
+# one.
 
 softmax = MLPClassifier.from_weights([np.eye(3)], [np.zeros(3)], classes=[0, 1, 2])
 z, eps = np.array([0.5, -1.0, 2.0]), 1e-5
 y = softmax.predict_proba([z])[0]
 ahead, behind = (softmax.predict_proba(z + sign * eps * np.eye(3)) for sign in (1, -1))
 softmax_gap = np.abs((ahead - behind).T / (2 * eps) - y[:, np.newaxis] * (np.eye(3) - y)).max()
-# The loss is the mean of the three samples, hence 3 times.
+# The loss is the mean over the three samples, hence the factor of 3.
 z_grad = 3 * softmax.loss_gradient(np.tile(z, (3, 1)), [0, 1, 2])[3]
 log_softmax_gap = np.abs(-z_grad - (np.eye(3) - y)).max()
 

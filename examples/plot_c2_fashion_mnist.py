@@ -2,10 +2,10 @@
 C: Fashion-MNIST, as in Keras
 =============================
 
-The course's network in Keras, 784-256-128-64-10, ReLU, a dropout of 0.2 after each hidden layer,
-Adam, batches of 32. Training stops when the loss on the validation images has not fallen for five
-epochs, and the best weights are kept. The validation images are the test images, here as there:
-they choose the epoch, which flatters the test figures a little.
+The course's network in Keras is 784-256-128-64-10, with ReLU, a dropout of 0.2 after each hidden
+layer, Adam and batches of 32. Training stops when the loss on the validation images has not fallen
+for five epochs, and the best weights are kept. As in the course, the validation images are the test
+images: they choose the epoch, which flatters the test figures a little.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -28,16 +28,16 @@ y_train, y_test = images.target_names[images.y_train], images.target_names[image
 
 
 def glorot_uniform(fan_in, fan_out, rng):
-    """Keras's, whose intercepts are 0; cymlp's are uniform too, as scikit-learn's."""
+    """Keras's initial weights, with intercepts of 0; cymlp's own are random, as scikit-learn's."""
     bound = np.sqrt(6 / (fan_in + fan_out))
     return rng.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
 
 
 def fitted(seed, **params):
-    """The course's network.
+    """The course's network, fitted.
 
-    ``n_iter_no_change=4`` epochs without progress are borne and the fifth stops the fit: Keras's
-    patience of 5.
+    With ``n_iter_no_change=4``, four epochs without progress are tolerated and the fifth stops the
+    fit. That is a patience of 5 in Keras.
     """
     clf = MLPClassifier(
         (256, 128, 64), dropout=0.2, init=glorot_uniform, alpha=0.0, batch_size=32, epsilon=1e-7,
@@ -48,9 +48,9 @@ def fitted(seed, **params):
 
 
 # %%
-# Five seeds, the first one's epochs
-# ----------------------------------
-# What is recorded of training is with dropout, and so worse than without.
+# Five seeds, of which the first is drawn
+# ---------------------------------------
+# The training curves are recorded with dropout, and are therefore worse than without it.
 
 runs = [fitted(seed) for seed in range(5)]
 HistoryDisplay.from_estimator(runs[0])
@@ -68,19 +68,19 @@ plt.show()
 # %%
 # A schedule
 # ----------
-# All else the same, the rate falls to 0 along a cosine in 20 epochs. (Of 20 and 30 epochs, 20 was
-# the better on 10,000 of the training images, set aside.)
+# All else being equal, the learning rate falls to 0 along a cosine in 20 epochs. (20 epochs did
+# better than 30 on 10,000 training images set aside.)
 
 cosine = fitted(0, learning_rate=CosineDecay(), max_iter=20)
 
 # %%
-# Seconds of an epoch
-# -------------------
-# Where Keras is installed, ``--full`` measures it here too: the second of two epochs.
+# Seconds for an epoch
+# --------------------
+# If Keras is installed, ``--full`` measures it as well: the second of two epochs.
 
 
 def keras_seconds():
-    """Seconds of an epoch of the same network in Keras, validation included; and its backend."""
+    """Seconds for an epoch of the same network in Keras, with validation; and Keras's backend."""
     backend = next(
         name for name in ("jax", "torch", "tensorflow") if importlib.util.find_spec(name)
     )

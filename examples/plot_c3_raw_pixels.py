@@ -1,13 +1,13 @@
 """
-C: raw pixels, and scaled ones
-==============================
+C: raw pixels and scaled pixels
+===============================
 
 The course's network in NumPy, 784-32-32-10 with logistic units, learns from raw pixels, 0 to 255:
-one image at a time, in the order they come, three epochs at a rate of 0.003. It ends at 72.6 %.
-Sums over hundreds of pixels of such size saturate nearly all units of the first layer before it
-learns anything, and leave their logistic no slope. On pixels from 0 to 1 none is saturated then,
-and on MNIST the same network does far better even at the same rate. The few digits of the small
-setting need the higher one.
+one image at a time, in their given order, for three epochs at a learning rate of 0.003. It ends at
+72.6 %. Sums over hundreds of such large pixels saturate nearly all units of the first layer before
+it learns anything, so the slope of their logistic is almost 0. With pixels from 0 to 1, no unit is
+saturated at first, and on MNIST the same network does far better even at the same rate. The few
+digits of the small setting need the higher rate.
 """
 
 from itertools import pairwise
@@ -25,7 +25,7 @@ n_epochs = 3 if FULL else 15
 
 
 def untrained(seed, rate):
-    """Weights normal with variance 1 / max(fan_in, fan_out), intercepts 0."""
+    """A network with normal weights of variance 1 / max(fan_in, fan_out), and intercepts of 0."""
     rng = np.random.default_rng(seed)
     layers = list(pairwise([images.X_train.shape[1], 32, 32, 10]))
     coefs = [rng.normal(0, max(layer) ** -0.5, layer).astype(np.float32) for layer in layers]
@@ -39,13 +39,14 @@ def untrained(seed, rate):
 # %%
 # Five seeds of each
 # ------------------
-# ``warm_start`` goes on from the weights given, which tell their figures before they learn.
+# With ``warm_start``, the fit starts from the given weights, so their figures can be measured
+# before they learn.
 
 
 def five_fits(divisor, rate):
-    """Five networks, and medians from before they learn.
+    """Five fitted networks, and three medians of before they learned.
 
-    These are the test loss, the accuracy, and the share of first-layer units without slope.
+    These are the test loss, the test accuracy, and the share of saturated first-layer units.
     """
     X_train, X_test = images.X_train / divisor, images.X_test / divisor
     fits, before = [], []
@@ -63,7 +64,7 @@ same_rate, (_, _, saturated) = five_fits(255, 0.003)
 scaled, _ = five_fits(255, 0.1)
 
 # %%
-# Mean and deviation over the seeds, on the test images:
+# Mean and standard deviation over the seeds, on the test images:
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 for fits, style in (
@@ -84,7 +85,7 @@ after = "after epochs " + " ".join(map(str, shown))
 
 
 def medians(fits, name, spec):
-    """The medians over the fits, after these epochs."""
+    """The medians over the fits, after each of the epochs shown."""
     values = np.median([clf.history_[name] for clf in fits], axis=0)
     return " ".join(format(value, spec) for value in values[shown - 1])
 

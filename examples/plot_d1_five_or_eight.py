@@ -2,9 +2,10 @@
 D: five or eight
 ================
 
-Riverside's first network tells 5 from 8: 784-256-1, logistic throughout, raw pixels from 0 to 255,
-full-batch descent on 1000 images of each digit for 100 epochs. Two classes need one output; cymlp
-takes it whenever there are two, and its loss is then the binary cross-entropy.
+Riverside's first network tells 5 from 8. It is 784-256-1, logistic throughout, and learns from raw
+pixels, 0 to 255, by full-batch gradient descent on 1000 images of each digit for 100 epochs. Two
+classes need one output; with two classes, cymlp always uses one output and the binary
+cross-entropy.
 """
 
 # sphinx_gallery_thumbnail_number = 3
@@ -22,7 +23,7 @@ n_each, n_hidden, n_runs, rate = (1000, 256, 11, 1e-5) if FULL else (130, 64, 3,
 
 
 def fives_and_eights(X, y, n=None, seed=0):
-    """The images of the two digits, or n of each, drawn at random."""
+    """The images of both digits in random order, or n of each."""
     rng = np.random.default_rng(seed)
     rows = np.concatenate([rng.permutation(np.flatnonzero(y == digit))[:n] for digit in (5, 8)])
     return X[rows], y[rows]
@@ -33,7 +34,7 @@ drawn = [fives_and_eights(images.X_train, images.y_train, n_each, seed) for seed
 
 
 def as_the_course(X, y, seed):
-    """The course's setting. It added up the gradient over all images; cymlp takes the mean."""
+    """A fit in the course's setting, which added up the gradient where cymlp takes the mean."""
     clf = MLPClassifier(
         (n_hidden,), activation="logistic", init=small_normal, **DESCENT, batch_size=len(X),
         learning_rate_init=rate * len(X), max_iter=100, random_state=seed,
@@ -45,19 +46,18 @@ def as_the_course(X, y, seed):
 # %%
 # A hundred epochs
 # ----------------
-# Which thousand images the course took is not known, and it matters as much as the seed. So each
-# run has images and a seed of its own; the band is one standard deviation.
+# It is not known which thousand images the course used, and this matters as much as the seed.
+# Therefore each run has its own images and its own seed; the band is one standard deviation.
 
 runs = [as_the_course(X, y, seed) for seed, (X, y) in enumerate(drawn)]
 HistoryDisplay.from_estimator(runs)
 plt.show()
 
 # %%
-# What it takes for what
-# ----------------------
-# The counts, and images of each cell of the confusion matrix, right and wrong, of the run that is
-# the median by its test score. The course's "FP 47" are eights taken for fives, as 927 + 47 is the
-# number of eights.
+# Right and wrong predictions
+# ---------------------------
+# The counts and some images of each cell of the confusion matrix, for the run with the median test
+# score. The course's "FP 47" are eights taken for fives, because 927 + 47 is the number of eights.
 
 middle = sorted(runs, key=lambda run: run.score(X_test, y_test))[n_runs // 2]
 ConfusionMatrixDisplay.from_estimator(middle, X_test, y_test, cmap="Blues", colorbar=False)
@@ -68,7 +68,7 @@ plt.show()
 # %%
 # A sensible setting
 # ------------------
-# The same images with pixels from 0 to 1, ReLU, Adam and mini-batches of 50.
+# This uses the same images with pixels from 0 to 1, ReLU, Adam and mini-batches of 50.
 
 sensible = [
     MLPClassifier((n_hidden,), batch_size=50, max_iter=40, random_state=seed).fit(X / 255, y)

@@ -2,8 +2,8 @@
 D: ten classes, full-batch
 ==========================
 
-Riverside's second network, 784-256-10 with logistic hidden units and softmax, learns ten digits
-from 1000 raw images of each, by 200 steps of descent on all 10,000 at once.
+Riverside's second network, 784-256-10 with logistic hidden units and softmax, learns the ten digits
+from 1000 raw images of each, in 200 steps of gradient descent on all 10,000 at once.
 """
 
 # sphinx_gallery_thumbnail_number = 3
@@ -26,7 +26,8 @@ X_train, y_train = images.X_train[rows], images.y_train[rows]
 # %%
 # Two hundred steps
 # -----------------
-# The course added up the gradient over all images, of which cymlp takes the mean; hence the rate.
+# The course added up the gradient over all images, where cymlp takes the mean, so the learning rate
+# is multiplied by their number.
 
 clf = MLPClassifier(
     (n_hidden,), activation="logistic", init=small_normal, **DESCENT, batch_size=len(X_train),
@@ -40,7 +41,7 @@ plt.show()
 # %%
 # A sensible setting
 # ------------------
-# The same images with pixels from 0 to 1, ReLU, Adam and mini-batches of 100.
+# This uses the same images with pixels from 0 to 1, ReLU, Adam and mini-batches of 100.
 
 sensible = MLPClassifier((n_hidden,), batch_size=100, max_iter=30, random_state=0)
 sensible.fit(X_train / 255, y_train)
@@ -48,7 +49,7 @@ sensible.fit(X_train / 255, y_train)
 # %%
 # Right and wrong images
 # ----------------------
-# Every digit told right, and the ten most frequent mistakes, of either network.
+# For each network, the digits that it recognized, and its ten most frequent mistakes.
 
 for network, X in ((clf, X_test), (sensible, X_test / 255)):
     cells, counts = np.unique(np.c_[y_test, network.predict(X)], axis=0, return_counts=True)
@@ -60,16 +61,16 @@ for network, X in ((clf, X_test), (sensible, X_test / 255)):
 # %%
 # No overflow
 # -----------
-# A softmax written as exp(o) / exp(o).sum() overflows where outputs are large. Inputs a thousand
-# times too large, for the network that learned from small ones:
+# A softmax written as exp(o) / exp(o).sum() overflows if the outputs are large. Here the network
+# that learned from small inputs gets inputs that are a thousand times too large:
 
 proba = sensible.predict_proba(X_test * 1000)
 safe = np.isfinite(proba).all() and np.allclose(proba.sum(axis=1), 1)
 print(f"Rows sum to 1 within {np.abs(proba.sum(axis=1) - 1).max():.1e}.")
 
 # %%
-# The course's loss falls more slowly than its setting as known here makes it fall, so its code must
-# have differed in something; the first rows are no race of equals.
+# The course's loss fell more slowly than the setting known here makes it fall. So its code must
+# have differed in some way, and the first rows do not compare like with like.
 
 history = clf.history_
 compare(

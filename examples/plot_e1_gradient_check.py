@@ -3,8 +3,9 @@ E: gradients, checked and timed
 ===============================
 
 Montreal's network has one hidden layer of ReLU, and a loss with four penalties: L1 and L2, each
-with a coefficient for either layer. Its gradients are checked against finite differences; then a
-mini-batch is done sample by sample and as matrices, which must tell the same, and is timed.
+with its own coefficient for both layers. This example checks its gradients against finite
+differences. Then it computes the gradient of a mini-batch sample by sample and with matrices, which
+must agree, and times both.
 """
 
 from time import perf_counter
@@ -34,12 +35,13 @@ def network(n):
 # %%
 # Finite differences
 # ------------------
-# Central ones, in float64, of 100 entries of each array drawn among those whose derivative is above
-# 5 % of the array's largest: of smaller ones, the difference is more and more rounding.
+# These are central differences in float64, for up to 100 entries of each array. They are drawn
+# among those whose derivative is more than 5 % of the array's largest, because for smaller ones
+# rounding dominates the difference.
 
 
 def ratios(n):
-    """Finite differences over derivatives, for each array, with the first n samples."""
+    """Finite differences divided by derivatives, for each array, with the first n samples."""
     clf, inputs, step = network(n), X[:n].astype(np.float64), 1e-5
     _, coef_grads, intercept_grads, X_grad = clf.loss_gradient(inputs, y[:n])
     found = []
@@ -74,8 +76,8 @@ axes[0].set_ylabel("|ratio - 1|")
 plt.show()
 
 # %%
-# Sample by sample, and as matrices
-# ---------------------------------
+# Sample by sample, and with matrices
+# -----------------------------------
 
 clf, batch, labels = network(20).set_params(alpha=0.0), X[:20].astype(np.float64), y[:20]
 
@@ -107,7 +109,7 @@ slower = median_seconds(by_samples) / median_seconds(as_matrices)
 # %%
 # A whole epoch
 # -------------
-# With batches of 20 and of 1, the penalties as in the course's training.
+# Batches of 20 and of 1, with the penalties of the course's training.
 
 
 def epoch_seconds(n, n_epochs, **params):

@@ -2,9 +2,9 @@
 E: two circles
 ==============
 
-What the number of hidden units, the epochs and the weight decay do to the decision boundary, on
-Montreal's two circles. The course's network has two softmax outputs for the two classes; one
-logistic output, which cymlp takes for two classes, is the same model.
+How the number of hidden units, the number of epochs and the weight decay change the decision
+boundary, on Montreal's two circles. The course's network has two softmax outputs for the two
+classes; cymlp uses one logistic output, which is the same model.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ batch_size = 16
 
 
 def fitted(seed, n_hidden=128, n_epochs=30, decay=0.0):
-    """A network; the penalty is decay |W|^2, of both layers."""
+    """A fitted network; the penalty is decay |W|^2, over both layers."""
     params = DESCENT | penalties([0, 0], [decay, decay], batch_size)
     clf = MLPClassifier(
         (n_hidden,), init=uniform_by_fan_in, batch_size=batch_size, learning_rate_init=0.5,
@@ -34,8 +34,8 @@ def fitted(seed, n_hidden=128, n_epochs=30, decay=0.0):
 # %%
 # Nine decision boundaries
 # ------------------------
-# Each is of the run whose test score is the median of nine seeds, as three units sometimes get
-# stuck. Of either class 100 test points are drawn.
+# Each is that of the run with the median test score among nine seeds, because a network of three
+# units sometimes gets stuck. 100 test points of each class are drawn.
 
 rows = [
     ("n_hidden", "hidden units", (3, 20, 128)),
@@ -62,7 +62,7 @@ for row_axes, (name, words, values) in zip(axes, rows, strict=True):
 plt.show()
 
 # %%
-# The course drew the boundaries, and gave no figures of them. The test scores are of 800 points
-# with noise, where the circles overlap a little.
+# The course drew the boundaries, but gave no figures. The test scores are for 800 noisy points,
+# with which the circles overlap a little.
 
 compare(*((what, "", f"{tr:.4f}, {te:.4f}, {norm:.1f}") for what, tr, te, norm in results))

@@ -2,10 +2,11 @@
 E: four penalties on Fashion-MNIST
 ==================================
 
-Montreal's network, 784-64-10 with ReLU, on all 70,000 images, standardised and split 70/15/15:
-batches of 32 at rate 0.1 / (1 + 4 epoch / epochs), L1 and L2 on either layer, 30 epochs. Three
-curves, on train, validation and test images, come out of ``partial_fit``, which does an epoch at a
-time; the schedule goes on from one to the next.
+Montreal's network, 784-64-10 with ReLU, learns from all 70,000 images, standardised and split
+70/15/15, in 30 epochs with batches of 32, a learning rate of 0.1 / (1 + 4 epoch / epochs), and L1
+and L2 penalties on both layers. ``partial_fit`` trains one epoch at a time, so that three curves
+can be drawn: for training, validation and test images. The schedule continues from one call to the
+next.
 """
 
 # sphinx_gallery_thumbnail_number = 2
@@ -35,20 +36,20 @@ sets = {
 
 
 def course_network(l1, l2):
-    """The course's network; l1 and l2 have a coefficient for either layer."""
+    """The course's network; l1 and l2 have a coefficient for each layer."""
     params = DESCENT | penalties(l1, l2, batch_size)
     return MLPClassifier(
         (64,), init=uniform_by_fan_in, batch_size=batch_size, learning_rate_init=0.1,
         max_iter=n_epochs,
         learning_rate=InverseTimeDecay(4 / n_epochs, decay_steps=1 / n_epochs, staircase=True),
-        # Not an int, with which each epoch would have the same order of samples.
+        # With an int, the order of the samples would be the same in each epoch.
         random_state=np.random.RandomState(0), **params,
     )  # fmt: skip
 
 
 # %%
-# All penalties 1e-4
-# ------------------
+# All penalties are 1e-4
+# ----------------------
 
 clf = course_network([1e-4, 1e-4], [1e-4, 1e-4])
 curves = {name: ([], []) for name in sets}
@@ -71,7 +72,8 @@ plt.show()
 # %%
 # What L1 does
 # ------------
-# The first layer without L1, and with ten times as much: many weights are exactly 0, and white.
+# The first layer without an L1 penalty, and with one of 1e-3, ten times that above: many weights
+# are exactly 0, and drawn in white.
 
 networks = {l1: course_network([l1, 1e-4], [1e-4, 1e-4]).fit(*sets["train"]) for l1 in (0.0, 1e-3)}
 fig = plt.figure(figsize=(9, 4.6), layout="constrained")
@@ -90,7 +92,7 @@ def error(network):
 
 
 # %%
-# The course drew its curves, and gave no figures of them.
+# The course drew its curves, but gave no figures.
 
 rates = clf.history_["learning_rate"]
 compare(

@@ -1,4 +1,4 @@
-"""cymlp beside scikit-learn: one fit of handwritten digits, its time and its numbers.
+"""Compare cymlp with scikit-learn: the time and the numbers of a fit to handwritten digits.
 
 Run it with ``python examples/quickstart.py``. The digits come with scikit-learn.
 """
@@ -39,13 +39,13 @@ ours, _ = fit(MLPClassifier, verbose=True)
 print(f"\nTest accuracy: {ours.score(X_test, y_test):.4f}, confusion matrix (rows: true digit)\n")
 print(confusion_matrix(y_test, ours.predict(X_test)))
 
-# The same fit in turns, so that what else the machine does hits all alike: with one thread each
-# (scikit-learn's are those of BLAS), and with as many as each takes by default.
+# The fits take turns, so that other work on the machine affects all of them alike. Each library
+# runs with one thread (for scikit-learn, of BLAS) and with its default number of threads.
 times = {(threads, name): [] for threads in (1, None) for name in ("scikit-learn", "cymlp")}
 fitted = {}
 for _ in range(3):
     for (threads, name), seconds in times.items():
-        time.sleep(0.1)  # until idle threads of the fit before have gone to sleep
+        time.sleep(0.1)  # let idle threads of the previous fit go to sleep
         with threadpool_limits(threads, user_api="blas"):
             if name == "cymlp":
                 fitted[name], elapsed = fit(MLPClassifier, n_jobs=threads)
@@ -63,6 +63,6 @@ same = np.array_equal(*(pipeline.predict(X_test) for pipeline in fitted.values()
 print(f"    same predictions: {same}")
 print(f"    largest difference of a probability: {np.abs(np.subtract(*probabilities)).max():.1e}")
 print("""
-With one thread each, only the code is compared. By default scikit-learn's BLAS spreads products
-over all CPUs, which can cost more than it saves when they are this small, especially on a busy
-machine; cymlp uses only as many threads as should pay off.""")
+With one thread each, only the code is compared. By default, scikit-learn's BLAS spreads matrix
+products over all CPUs. For products this small, that can cost more than it saves, especially on a
+busy machine. cymlp uses only as many threads as are worthwhile.""")

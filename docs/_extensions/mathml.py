@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers show without scripts, fonts or a network."""
+"""Formulas as MathML, which browsers render without scripts, fonts or a network."""
 
 from docutils import nodes
 from latex2mathml.converter import convert
@@ -16,6 +16,6 @@ def _block(translator: SphinxTranslator, node: nodes.math_block) -> None:
 
 
 def setup(app):
-    """Offer "mathml" for ``html_math_renderer``."""
+    """Register "mathml" as a value of ``html_math_renderer``."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

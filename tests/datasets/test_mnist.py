@@ -118,6 +118,7 @@ def test_name_is_checked(name):
         ("y_train", idx_bytes(np.zeros((5, 2), np.uint8)), r"1 dimensions of uint8.* 2 of uint8"),
         ("y_test", b"", "is not an IDX file"),
     ],
+    ids=["too few images", "too many images", "dtype", "dimensions", "empty"],
 )
 def test_files_that_are_wrong(tmp_path, part, content, message):
     small_mnist(tmp_path, 1)
