@@ -192,7 +192,7 @@ class HistoryDisplay:
             neither of the two; if x="n_updates", but the runs differ in it or lack it; or if
             there is no record number ``best_iteration``.
         """
-        runs = [self.history] if _is_mapping(self.history) else list(self.history)
+        runs = _runs(self.history)
         curves = {name: _curves(runs, name) for name in _names(runs, quantities)}
         positions = _positions(runs, x, len(next(iter(curves.values()))[0]))
         best = self._best_position(x, positions) if len(runs) == 1 else None
@@ -247,7 +247,7 @@ class HistoryDisplay:
             )
         if axes.get_xscale() == "linear":
             axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
-        if line.get_label() and not line.get_label().startswith("_"):
+        if not str(line.get_label() or "_").startswith("_"):
             axes.legend()
 
     def _best_position(self, x: str, positions: NDArray[Any]) -> float | None:
@@ -308,9 +308,9 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _is_mapping(history: Any) -> bool:
-    """Whether this is one history, a dict or a DataFrame, and not a list of them."""
-    return hasattr(history, "keys")
+def _runs(history: Any) -> list[Mapping[str, ArrayLike]]:
+    """The histories: one, a dict or a DataFrame, or a list of them."""
+    return [history] if hasattr(history, "keys") else list(history)
 
 
 def _names(runs: list[Mapping[str, ArrayLike]], quantities: Sequence[str] | None) -> list[str]:
@@ -357,4 +357,5 @@ def _positions(runs: list[Mapping[str, ArrayLike]], x: str, n_records: int) -> N
     positions = _curves(runs, x)
     if (positions != positions[0]).any():
         raise ValueError("n_updates differs between the runs; use x='epoch'.")
-    return positions[0]
+    first: NDArray[np.float64] = positions[0]
+    return first

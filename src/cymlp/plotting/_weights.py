@@ -193,9 +193,8 @@ class WeightsDisplay:
         """
         weights = check_array(self.weights)
         largest = float(np.abs(weights).max()) or 1.0
-        units = [
-            str(unit) for unit in (range(weights.shape[1]) if self.units is None else self.units)
-        ]
+        numbers = np.arange(weights.shape[1]) if self.units is None else np.asarray(self.units)
+        units = [str(number) for number in numbers]
         if self._is_heat_map():
             self._draw_heat_map(weights, units, cmap, (-largest, largest), ax)
         else:
@@ -268,4 +267,4 @@ def _feature_names(estimator: Any, n_features: int) -> ArrayLike | None:
             names = outer[-1][:-1].get_feature_names_out()
         except Exception:  # steps may be anyone's code; a figure can do without the names
             return None
-    return names if np.shape(names) == (n_features,) else None
+    return names if names is not None and np.asarray(names).shape == (n_features,) else None
