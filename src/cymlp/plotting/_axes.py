@@ -61,6 +61,8 @@ def make_axes(
 
     n_rows, n_cols = (1 + max(index) for index in zip(*cells, strict=True))
     ratios = [widths[col % len(widths)] for col in range(n_cols)]
+    figure: Any
+    grid: Any
     if ax is None:
         inches = (size[0] * n_cols, size[1] * n_rows)
         figure = plt.figure(figsize=inches, layout="constrained")
@@ -72,12 +74,12 @@ def make_axes(
         return given[: len(cells)]
     elif len(cells) == 1:
         return np.array([ax], dtype=object)
-    elif ax.get_subplotspec() is None:
+    elif (place := ax.get_subplotspec()) is None:
         raise ValueError(f"ax is not part of a grid and cannot be divided into {len(cells)} Axes.")
     else:
         figure = ax.figure
         ax.set_axis_off()
-        grid = ax.get_subplotspec().subgridspec(n_rows, n_cols, width_ratios=ratios)
+        grid = place.subgridspec(n_rows, n_cols, width_ratios=ratios)
     return np.array([figure.add_subplot(grid[cell]) for cell in cells], dtype=object)
 
 

@@ -192,7 +192,7 @@ class HistoryDisplay:
             neither of the two; if x="n_updates", but the runs differ in it or lack it; or if
             there is no record number ``best_iteration``.
         """
-        runs = [self.history] if _is_mapping(self.history) else list(self.history)
+        runs: list[Any] = [self.history] if _is_mapping(self.history) else list(self.history)
         curves = {name: _curves(runs, name) for name in _names(runs, quantities)}
         positions = _positions(runs, x, len(next(iter(curves.values()))[0]))
         best = self._best_position(x, positions) if len(runs) == 1 else None
@@ -247,7 +247,8 @@ class HistoryDisplay:
             )
         if axes.get_xscale() == "linear":
             axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
-        if line.get_label() and not line.get_label().startswith("_"):
+        shown = str(line.get_label())
+        if shown and not shown.startswith("_"):
             axes.legend()
 
     def _best_position(self, x: str, positions: NDArray[Any]) -> float | None:
@@ -355,6 +356,7 @@ def _positions(runs: list[Mapping[str, ArrayLike]], x: str, n_records: int) -> N
     if not all(x in run for run in runs):
         raise ValueError("n_updates was not recorded in all runs.")
     positions = _curves(runs, x)
-    if (positions != positions[0]).any():
+    first: NDArray[Any] = positions[0]
+    if (positions != first).any():
         raise ValueError("n_updates differs between the runs; use x='epoch'.")
-    return positions[0]
+    return first

@@ -165,14 +165,13 @@ class ImageGridDisplay:
             or if ``image_shape`` does not fit, or is None although the number of features is not
             a square (a table, for instance, has no images to draw).
         """
-        X = check_samples(X)
-        y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
-        check_consistent_length(y_true, y_pred, X)
-        unique_labels(y_true, y_pred)  # raises ValueError if one has strings and one numbers
+        samples, true, predicted = check_samples(X), column_or_1d(y_true), column_or_1d(y_pred)
+        check_consistent_length(true, predicted, samples)
+        unique_labels(true, predicted)  # raises ValueError if one has strings and one numbers
         if n_per_cell < 1:
             raise ValueError(f"n_per_cell must be at least 1, got {n_per_cell!r}.")
         rows: dict[tuple[Any, Any], list[int]] = {}
-        for row, cell in enumerate(zip(y_true.tolist(), y_pred.tolist(), strict=True)):
+        for row, cell in enumerate(zip(true.tolist(), predicted.tolist(), strict=True)):
             rows.setdefault(cell, []).append(row)
         chosen = [cell for cell in _wanted_cells(rows, cells) if cell in rows]
         if not chosen:
@@ -180,7 +179,7 @@ class ImageGridDisplay:
         display = cls(
             chosen,
             [len(rows[cell]) for cell in chosen],
-            [as_images(X[rows[cell][:n_per_cell]], image_shape, _HINT) for cell in chosen],
+            [as_images(samples[rows[cell][:n_per_cell]], image_shape, _HINT) for cell in chosen],
         )
         return display.plot(n_cols=n_cols, cmap=cmap, ax=ax)
 

@@ -170,21 +170,21 @@ class ProbabilityDisplay:
             If the lengths differ, if a row of ``y_prob`` does not sum to 1, or if
             ``image_shape`` does not fit.
         """
-        if X is not None:
-            X = check_samples(X)
-        y_prob, classes = check_array(y_prob), column_or_1d(classes)
-        y = None if y is None else column_or_1d(y)
-        check_consistent_length(X, y_prob, y)
-        if y_prob.shape[1] != len(classes):
-            raise ValueError(f"y_prob has {y_prob.shape[1]} columns for {len(classes)} classes.")
-        if not np.allclose(y_prob.sum(axis=1), 1.0, atol=1e-3):
+        samples = None if X is None else check_samples(X)
+        probabilities, names = check_array(y_prob), column_or_1d(classes)
+        truth = None if y is None else column_or_1d(y)
+        check_consistent_length(samples, probabilities, truth)
+        n_columns = probabilities.shape[1]
+        if n_columns != len(names):
+            raise ValueError(f"y_prob has {n_columns} columns for {len(names)} classes.")
+        if not np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3):
             raise ValueError(
                 "The rows of y_prob must sum to 1. Those of a multilabel classifier need not."
             )
         pictures = None
-        if X is not None and (image_shape is not None or may_be_image(X.shape[1])):
-            pictures = as_images(X, image_shape)
-        display = cls(y_prob, pictures, classes=classes, y=y)
+        if samples is not None and (image_shape is not None or may_be_image(samples.shape[1])):
+            pictures = as_images(samples, image_shape)
+        display = cls(probabilities, pictures, classes=names, y=truth)
         return display.plot(n_cols=n_cols, cmap=cmap, ax=ax)
 
     def plot(

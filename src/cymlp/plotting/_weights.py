@@ -193,9 +193,8 @@ class WeightsDisplay:
         """
         weights = check_array(self.weights)
         largest = float(np.abs(weights).max()) or 1.0
-        units = [
-            str(unit) for unit in (range(weights.shape[1]) if self.units is None else self.units)
-        ]
+        numbers = np.arange(weights.shape[1]) if self.units is None else np.asarray(self.units)
+        units = [str(unit) for unit in numbers]
         if self._is_heat_map():
             self._draw_heat_map(weights, units, cmap, (-largest, largest), ax)
         else:
@@ -262,7 +261,7 @@ class WeightsDisplay:
 def _feature_names(estimator: Any, n_features: int) -> ArrayLike | None:
     """Names of the features that reach the part with ``coefs_``, if they are known."""
     *outer, network = path_to_part(estimator, "coefs_")
-    names: ArrayLike | None = getattr(network, "feature_names_in_", None)
+    names: Any = getattr(network, "feature_names_in_", None)
     if names is None and outer and hasattr(outer[-1], "steps"):
         try:
             names = outer[-1][:-1].get_feature_names_out()
