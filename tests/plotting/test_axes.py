@@ -68,7 +68,7 @@ def test_the_first_of_many_axes_are_taken():
         assert make_axes(given_axes, CELLS, (1.0, 1.0)).tolist() == axes.ravel()[:3].tolist()
 
 
-def test_axes_that_do_not_do():
+def test_axes_that_cannot_be_used():
     figure, ax = plt.subplots()
     with pytest.raises(ValueError, match="ax has 1 Axes, but 3 are needed"):
         make_axes([ax], CELLS, (1.0, 1.0))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas
 import pytest
 import sklearn.neural_network
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 from numpy.testing import assert_allclose, assert_array_equal
@@ -48,6 +48,8 @@ RUNS = st.lists(st.lists(VALUES, min_size=1, max_size=5), min_size=1, max_size=4
 
 
 @given(RUNS)
+@example([[3.0, 2.0, 1.0], [5.0, np.nan, 4.0, 3.0]])
+@example([[np.nan, 5.0, np.nan]])
 @settings(max_examples=25)
 def test_mean_and_band_of_runs(runs):
     """Over the records of the shortest run in which all runs have a number."""

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
-    from matplotlib.figure import FigureBase
-    from matplotlib.gridspec import GridSpecBase
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#BBBBBB"
 
@@ -63,10 +61,12 @@ def make_axes(
 
     n_rows, n_cols = (1 + max(index) for index in zip(*cells, strict=True))
     ratios = [widths[col % len(widths)] for col in range(n_cols)]
+    figure: Any
+    grid: Any
     if ax is None:
         inches = (size[0] * n_cols, size[1] * n_rows)
-        parent: FigureBase = plt.figure(figsize=inches, layout="constrained")
-        grid: GridSpecBase = parent.add_gridspec(n_rows, n_cols, width_ratios=ratios)
+        figure = plt.figure(figsize=inches, layout="constrained")
+        grid = figure.add_gridspec(n_rows, n_cols, width_ratios=ratios)
     elif not isinstance(ax, Axes):
         given = np.asarray(ax, dtype=object).flatten()
         if len(given) < len(cells):
@@ -74,15 +74,13 @@ def make_axes(
         return given[: len(cells)]
     elif len(cells) == 1:
         return np.array([ax], dtype=object)
+    elif (place := ax.get_subplotspec()) is None:
+        raise ValueError(f"ax is not part of a grid and cannot be divided into {len(cells)} Axes.")
     else:
-        place, parent = ax.get_subplotspec(), ax.figure
-        if place is None:
-            raise ValueError(
-                f"ax is not part of a grid and cannot be divided into {len(cells)} Axes."
-            )
+        figure = ax.figure
         ax.set_axis_off()
         grid = place.subgridspec(n_rows, n_cols, width_ratios=ratios)
-    return np.array([parent.add_subplot(grid[cell]) for cell in cells], dtype=object)
+    return np.array([figure.add_subplot(grid[cell]) for cell in cells], dtype=object)
 
 
 def set_tick_labels(axis: Axis, labels: list[str], room: float) -> None:

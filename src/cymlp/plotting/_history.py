@@ -192,7 +192,7 @@ class HistoryDisplay:
             neither of the two; if x="n_updates", but the runs differ in it or lack it; or if
             there is no record number ``best_iteration``.
         """
-        runs = _runs(self.history)
+        runs: list[Any] = [self.history] if _is_mapping(self.history) else list(self.history)
         curves = {name: _curves(runs, name) for name in _names(runs, quantities)}
         positions = _positions(runs, x, len(next(iter(curves.values()))[0]))
         best = self._best_position(x, positions) if len(runs) == 1 else None
@@ -247,7 +247,8 @@ class HistoryDisplay:
             )
         if axes.get_xscale() == "linear":
             axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
-        if not str(line.get_label() or "_").startswith("_"):
+        shown = str(line.get_label())
+        if shown and not shown.startswith("_"):
             axes.legend()
 
     def _best_position(self, x: str, positions: NDArray[Any]) -> float | None:
@@ -308,9 +309,9 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _runs(history: Any) -> list[Mapping[str, ArrayLike]]:
-    """The histories: one, a dict or a DataFrame, or a list of them."""
-    return [history] if hasattr(history, "keys") else list(history)
+def _is_mapping(history: Any) -> bool:
+    """Whether this is one history, a dict or a DataFrame, and not a list of them."""
+    return hasattr(history, "keys")
 
 
 def _names(runs: list[Mapping[str, ArrayLike]], quantities: Sequence[str] | None) -> list[str]:
@@ -355,7 +356,7 @@ def _positions(runs: list[Mapping[str, ArrayLike]], x: str, n_records: int) -> N
     if not all(x in run for run in runs):
         raise ValueError("n_updates was not recorded in all runs.")
     positions = _curves(runs, x)
-    if (positions != positions[0]).any():
+    first: NDArray[Any] = positions[0]
+    if (positions != first).any():
         raise ValueError("n_updates differs between the runs; use x='epoch'.")
-    first: NDArray[np.float64] = positions[0]
     return first

@@ -165,8 +165,7 @@ class ImageGridDisplay:
             or if ``image_shape`` does not fit, or is None although the number of features is not
             a square (a table, for instance, has no images to draw).
         """
-        samples = check_samples(X)
-        true, predicted = column_or_1d(y_true), column_or_1d(y_pred)
+        samples, true, predicted = check_samples(X), column_or_1d(y_true), column_or_1d(y_pred)
         check_consistent_length(true, predicted, samples)
         unique_labels(true, predicted)  # raises ValueError if one has strings and one numbers
         if n_per_cell < 1:

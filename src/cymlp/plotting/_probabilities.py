@@ -171,13 +171,12 @@ class ProbabilityDisplay:
             ``image_shape`` does not fit.
         """
         samples = None if X is None else check_samples(X)
-        probabilities, labels = check_array(y_prob), column_or_1d(classes)
-        y = None if y is None else column_or_1d(y)
-        check_consistent_length(samples, probabilities, y)
-        if probabilities.shape[1] != len(labels):
-            raise ValueError(
-                f"y_prob has {probabilities.shape[1]} columns for {len(labels)} classes."
-            )
+        probabilities, names = check_array(y_prob), column_or_1d(classes)
+        truth = None if y is None else column_or_1d(y)
+        check_consistent_length(samples, probabilities, truth)
+        n_columns = probabilities.shape[1]
+        if n_columns != len(names):
+            raise ValueError(f"y_prob has {n_columns} columns for {len(names)} classes.")
         if not np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3):
             raise ValueError(
                 "The rows of y_prob must sum to 1. Those of a multilabel classifier need not."
@@ -185,7 +184,7 @@ class ProbabilityDisplay:
         pictures = None
         if samples is not None and (image_shape is not None or may_be_image(samples.shape[1])):
             pictures = as_images(samples, image_shape)
-        display = cls(probabilities, pictures, classes=labels, y=y)
+        display = cls(probabilities, pictures, classes=names, y=truth)
         return display.plot(n_cols=n_cols, cmap=cmap, ax=ax)
 
     def plot(

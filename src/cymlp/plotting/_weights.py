@@ -194,7 +194,7 @@ class WeightsDisplay:
         weights = check_array(self.weights)
         largest = float(np.abs(weights).max()) or 1.0
         numbers = np.arange(weights.shape[1]) if self.units is None else np.asarray(self.units)
-        units = [str(number) for number in numbers]
+        units = [str(unit) for unit in numbers]
         if self._is_heat_map():
             self._draw_heat_map(weights, units, cmap, (-largest, largest), ax)
         else:
@@ -261,10 +261,10 @@ class WeightsDisplay:
 def _feature_names(estimator: Any, n_features: int) -> ArrayLike | None:
     """Names of the features that reach the part with ``coefs_``, if they are known."""
     *outer, network = path_to_part(estimator, "coefs_")
-    names: ArrayLike | None = getattr(network, "feature_names_in_", None)
+    names: Any = getattr(network, "feature_names_in_", None)
     if names is None and outer and hasattr(outer[-1], "steps"):
         try:
             names = outer[-1][:-1].get_feature_names_out()
         except Exception:  # steps may be anyone's code; a figure can do without the names
             return None
-    return names if names is not None and np.asarray(names).shape == (n_features,) else None
+    return names if np.shape(names) == (n_features,) else None
