@@ -3,10 +3,15 @@
 import os
 
 import pytest
-from idx import image_folder, load_images
+from hypothesis import settings
 from sklearn.datasets import load_digits
 
 from cymlp._engine import threads
+from idx import image_folder, load_images
+
+# The same examples in every run, and no limit of time: CI's machines are slow now and then.
+settings.register_profile("cymlp", derandomize=True, deadline=None)
+settings.load_profile("cymlp")
 
 
 @pytest.fixture(autouse=True)
