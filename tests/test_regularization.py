@@ -7,11 +7,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
-from test_engine import Case
 
 from cymlp import MLPClassifier, MLPRegressor
 from cymlp._engine import UpdateRule, testing
 from reference import ACTIVATIONS, ReferenceUpdate
+from test_engine import Case
 
 RULES = {
     "sgd": {},
