@@ -8,6 +8,7 @@ import sys
 
 import joblib
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -180,6 +181,9 @@ class TestHistory:
         estimator.history_["loss"][:] = 7  # a copy
         assert_array_equal(estimator.history_["loss"], estimator.loss_curve_)
         assert not hasattr(clone(estimator), "history_")
+        frame = pandas.DataFrame(estimator.history_)
+        assert frame.shape == (2, 4)
+        assert_array_equal(frame["loss"], estimator.loss_curve_)
 
     @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
     def test_warm_start_appends(self, digits, solver):

@@ -444,3 +444,30 @@ def test_no_loss_yet():
     task.run(begin_epoch=begin_epoch)
     assert (task.outcome.ending, task.outcome.n_epochs) == (Ending.INTERRUPTED, 0)
     assert math.isnan(task.outcome.loss)
+
+
+class TestScoreOfTraining:
+    """From the forward passes of the updates: of these rows, with these masks."""
+
+    @staticmethod
+    def score(rows=None, dropout=()):
+        network = Network((3, 6, 2), np.linspace(-1, 1, 38))
+        task = StochasticTraining(
+            config(
+                dropout=dropout, learning_rate_init=1e-12, record_train_score=True, max_iter=1,
+                activation="identity",
+            ),
+            network, Rows(TrainingData(X, Y, 2), rows), np.random.RandomState(0),
+        )  # fmt: skip
+        records = []
+        task.run(lambda epoch: records.extend(epoch.records))
+        return records[0]["train_score"], network.outputs(X, "identity", "identity")
+
+    def test_of_the_rows_that_are_trained_on(self):
+        rows = np.array([3, 1, 20, 7, 11, 2, 9])
+        score, Z = self.score(rows)
+        assert_allclose(score, r2_score(Y[rows], Z[rows]))
+
+    def test_with_dropout(self):
+        score, Z = self.score(dropout=(0.5,))
+        assert abs(score - r2_score(Y, Z)) > 0.01
