@@ -151,10 +151,9 @@ def test_float32(solver, problem):
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-@pytest.mark.parametrize("hidden", [(), 4, [3, 4, 5]], ids=str)
-def test_depths(hidden, problem):
+def test_depths(problem):
     X, y, _ = data(problem)
-    for solver in ("lbfgs", "sgd", "adam"):
+    for hidden, solver in (((), "lbfgs"), ((), "sgd"), (4, "adam"), ([3, 4, 5], "sgd")):
         ours, theirs = pair(problem, solver=solver, hidden_layer_sizes=hidden)
         assert_same(ours.fit(X, y), theirs.fit(X, y), X)
 
@@ -208,7 +207,7 @@ def test_partial_fit_after_fit(solver, problem):
     assert_same(pickled(ours), theirs, X)
 
 
-@pytest.mark.parametrize("problem", ["binary", "multilabel", "multioutput", "poisson"])
+@pytest.mark.parametrize("problem", ["multilabel", "poisson"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize(
     "solver, learning_rate",
@@ -318,13 +317,13 @@ def test_sparse_multilabel_targets():
 
 
 @pytest.mark.parametrize("fit_dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64, np.uint8, bool])
-def test_dtype_of_predictions(dtype, fit_dtype):
+def test_dtype_of_predictions(fit_dtype):
     X, y, _ = data("regression")
     ours, theirs = pair("regression")
     for estimator in (ours, theirs):
         estimator.fit(X.astype(fit_dtype), y)
-    X = (10 * np.abs(X)).astype(dtype)
-    expected = theirs.predict(X)
-    assert ours.predict(X).dtype == expected.dtype
-    assert_allclose(ours.predict(X), expected, rtol=1e-3, atol=1e-4)
+    for dtype in (np.float16, np.float32, np.float64, np.int64, np.uint8, bool):
+        rows = (10 * np.abs(X)).astype(dtype)
+        expected = theirs.predict(rows)
+        assert ours.predict(rows).dtype == expected.dtype
+        assert_allclose(ours.predict(rows), expected, rtol=1e-3, atol=1e-4)

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
@@ -87,15 +87,16 @@ def test_formula(schedule, total, wanted):
         assert schedule(step, total) == pytest.approx(factor, rel=1e-14, abs=1e-16), step
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
-def test_array_has_the_factors_of_its_steps(schedule):
+@given(st.sampled_from(SCHEDULES), st.integers(1, 70))
+@settings(max_examples=40)
+def test_array_has_the_factors_of_its_steps(schedule, total):
     steps = np.arange(60).reshape(4, 15)
-    factors = schedule(steps, 37)
+    factors = schedule(steps, total)
     assert factors.shape == steps.shape
     assert factors.dtype == np.float64
     for step, factor in zip(steps.flat, factors.flat, strict=True):
         for scalar in (step, int(step)):
-            alone = schedule(scalar, 37)
+            alone = schedule(scalar, total)
             assert type(alone) is float
             assert alone == pytest.approx(factor, rel=1e-15)
 
@@ -171,7 +172,7 @@ def torchs_factors(name, n_steps, **parameters):
                 "OneCycleLR",
                 {"max_lr": 1.0, "total_steps": total, "cycle_momentum": False, **parameters},
             )
-            for total in (1, 2, 25, 30)
+            for total in (1, 30)
             for parameters in (
                 {},
                 {"pct_start": 0.45, "anneal_strategy": "linear"},
@@ -226,8 +227,9 @@ def test_same_as_keras(schedule, name, parameters, monkeypatch):
     assert_allclose(schedule(np.arange(40), 30), wanted, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("first", [1, 7])
-@pytest.mark.parametrize("t_mul", [1, 1.05, 1.1, 1.5, 2, 3, 10])
+@pytest.mark.parametrize(
+    "first, t_mul", [(1, 1), (7, 1), (7, 1.05), (1, 1.1), (1, 1.5), (2, 2), (7, 3), (10, 10)]
+)
 def test_restarts_come_at_the_right_step(first, t_mul):
     schedule = CosineDecay(first_decay_steps=first, t_mul=t_mul, m_mul=0.99)
     factors = schedule(np.arange(3000), 3000)
@@ -265,7 +267,7 @@ def test_one_is_an_update_and_one_point_zero_the_fit():
         assert decay(decay_steps=None)(5, 10) == decay(decay_steps=1.0)(5, 10)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+@given(st.sampled_from(SCHEDULES))
 def test_schedules_are_values(schedule):
     same = [
         eval(repr(schedule)),
@@ -356,17 +358,15 @@ def test_every_parameter_is_tried_and_documented():
                 assert eval(default) == field.default
 
 
-@pytest.mark.parametrize(
-    "Class, name, value",
-    [
-        (Class, name, value)
-        for Class, parameters in BAD_PARAMETERS.items()
-        for name, values in parameters.items()
-        for value in values
-    ],
-    ids=lambda part: getattr(part, "__name__", repr(part)),
-)
-def test_bad_parameter(Class, name, value):
+@pytest.mark.parametrize("Class", BAD_PARAMETERS, ids=lambda Class: Class.__name__)
+def test_bad_parameters(Class):
+    for name, values in BAD_PARAMETERS[Class].items():
+        for value in values:
+            assert_refused(Class, name, value)
+
+
+def assert_refused(Class, name, value):
+    """A value of one parameter, by a ValueError that is a TypeError too."""
     needed = {
         field.name: 0.5
         for field in dataclasses.fields(Class)

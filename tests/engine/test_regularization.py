@@ -25,11 +25,9 @@ RULES = {
 RUNS = [
     ("sgd", 1, 7, False),
     ("sgd", 1, 7, True),
-    ("sgd", 2, 7, False),
     ("sgd", 2, 70, True),
     ("momentum", 2, 7, False),
     ("nesterov", 3, 200, False),
-    ("adam", 1, 7, False),
     ("adam", 2, 70, False),
 ]
 OF_A_BUFFER = [run for run in RUNS if not run[-1]]
@@ -195,10 +193,9 @@ class TestDropout:
 
 class TestPenalties:
     @runs(RUNS)
-    @pytest.mark.parametrize("alpha", [(0.0, 0.5, 0.1), (0.3, 0.0, 0.0)])
-    def test_alpha_of_each_layer(self, alpha, rule, size, d, in_place):
+    def test_alpha_of_each_layer(self, rule, size, d, in_place):
         assert_trains_as_reference(
-            Case((5, 4), d=d), rule, size=size, in_place=in_place, alpha=alpha
+            Case((5, 4), d=d), rule, size=size, in_place=in_place, alpha=(0.0, 0.5, 0.1)
         )
 
     @runs(OF_SGD)
@@ -219,14 +216,13 @@ class TestPenalties:
         )  # fmt: skip
 
     @runs(RUNS)
-    @pytest.mark.parametrize("alpha", [0.0, 0.5])
-    def test_weight_decay(self, rule, alpha, size, d, in_place):
+    def test_weight_decay(self, rule, size, d, in_place):
         """SGDW and AdamW: of the weights alone, by the learning rate times the decay.
 
         The gradient, L2 penalty included, is that at the weights before their decay.
         """
         assert_trains_as_reference(
-            Case((5, 4), d=d), rule, size=size, in_place=in_place, weight_decay=0.7, alpha=alpha
+            Case((5, 4), d=d), rule, size=size, in_place=in_place, weight_decay=0.7, alpha=0.5
         )
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])

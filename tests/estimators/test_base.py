@@ -233,8 +233,7 @@ class TestFailures:
     """The estimator stays as it was before the call."""
 
     @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-    @pytest.mark.parametrize("fitted", [False, True])
-    @pytest.mark.parametrize("first", [0, 2])
+    @pytest.mark.parametrize("fitted, first", [(False, 0), (False, 2), (True, 2)])
     @pytest.mark.parametrize(
         "value", [np.nan, RuntimeError, SystemExit], ids=["NaN", "RuntimeError", "SystemExit"]
     )  # fmt: skip

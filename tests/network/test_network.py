@@ -123,8 +123,7 @@ class TestOutputs:
     )  # fmt: skip
 
     @LINKED
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    @pytest.mark.parametrize("n", [1, 30, 3000])
+    @pytest.mark.parametrize("dtype, n", [(np.float64, 1), (np.float64, 3000), (np.float32, 30)])
     def test_against_numpy(self, name, linked, dtype, n):
         net = network(dtype=dtype)
         X = np.random.default_rng(1).standard_normal((n, 5)).astype(dtype)

@@ -327,14 +327,14 @@ class TestSchedules:
          StepDecay(5, 0.5), OneCycle()],
         ids=lambda schedule: getattr(schedule, "__name__", repr(schedule)),
     )  # fmt: skip
-    @pytest.mark.parametrize("every", [None, 3])
-    def test_each_update_has_its_rate(self, schedule, every):
+    def test_each_update_has_its_rate(self, schedule):
         """The last one before a record is in the record."""
-        task = Training(learning_rate=schedule, record_every=every).run()
-        expected, _ = by_numpy(4, rate=lambda step: 0.1 * schedule(step, 20))
-        assert_allclose(task.parameters, expected)
-        rates = [0.1 * schedule(int(n) - 1, 20) for n in task.recorded("n_updates")]
-        assert_allclose(task.recorded("learning_rate"), rates, rtol=1e-12)
+        for every in (None, 3):
+            task = Training(learning_rate=schedule, record_every=every).run()
+            expected, _ = by_numpy(4, rate=lambda step: 0.1 * schedule(step, 20))
+            assert_allclose(task.parameters, expected)
+            rates = [0.1 * schedule(int(n) - 1, 20) for n in task.recorded("n_updates")]
+            assert_allclose(task.recorded("learning_rate"), rates, rtol=1e-12)
 
     @pytest.mark.parametrize("values", [{"solver": "adam"}, {"momentum": 0.9}, {}], ids=str)
     def test_factor_1_is_constant_bit_by_bit(self, values):
@@ -372,8 +372,11 @@ TARGETS = {
 }
 
 
-@pytest.mark.parametrize("weights", [None, W**3], ids=["plain", "weighted"])
-@pytest.mark.parametrize("dtype, n_jobs", [(np.float64, 1), (np.float32, 2)])
+@pytest.mark.parametrize(
+    "dtype, n_jobs, weights",
+    [(np.float64, 1, W**3), (np.float32, 2, None)],
+    ids=["float64, weighted", "float32, two threads"],
+)
 @pytest.mark.parametrize("kind", TARGETS)
 def test_the_score_on_the_training_rows_is_that_of_the_network(kind, dtype, n_jobs, weights):
     """Of parameters that hardly move; over the epoch, and of each mini-batch."""

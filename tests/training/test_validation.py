@@ -39,7 +39,7 @@ NUMBERS = TrainingConfig("identity", "squared_error")
 LABELS = TrainingConfig("softmax", "log_loss")
 
 
-@pytest.mark.parametrize("slice_bytes", [10**6, 50, 1])
+@pytest.mark.parametrize("slice_bytes", [10**6, 50])
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
 @pytest.mark.parametrize("indices", [None, SOME], ids=["all", "some"])
 class TestLoss:
