@@ -259,8 +259,7 @@ def test_losses_of_classes(n_outputs, smoothing):
     )
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("clip_norm", [0.45, 0.6])
+@pytest.mark.parametrize("n_jobs, clip_norm", [(1, 0.45), (2, 0.6)])
 @pytest.mark.parametrize("name", ["SGD", "momentum", "Nesterov", "Adam", "AdamW"])
 def test_clipping(name, clip_norm, n_jobs):
     """PyTorch divides by the norm plus 1e-6, which its bound makes up for here."""
@@ -358,7 +357,7 @@ SCHEDULES = {
 
 
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")
-@pytest.mark.parametrize("optimizer", ["SGD", "Nesterov", "AdamW"])
+@pytest.mark.parametrize("optimizer", ["Nesterov", "AdamW"])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedules(name, optimizer):
     """The rate of each of the 20 updates, which AdamW's decay goes by too."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import make_regression
@@ -15,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
+    PredefinedSplit,
     RandomizedSearchCV,
     cross_val_predict,
     cross_val_score,
@@ -26,6 +28,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from cymlp import MLPClassifier, MLPRegressor
+from cymlp.schedules import CosineDecay, LinearDecay
+from problems import N_VAL, N, parts
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -59,6 +63,24 @@ def test_grid_search(few_digits, backend):
             search.fit(X, y)
         scores.append(search.cv_results_["mean_test_score"])
     assert_allclose(scores[0], scores[1])
+
+
+def test_search_for_schedules_and_sizes(few_digits):
+    """A schedule, or a string of sizes, is a value like any other."""
+    X, y = few_digits
+    grid = {
+        "learning_rate": ["constant", LinearDecay(), CosineDecay(warmup_steps=0.2)],
+        "hidden_layer_sizes": ["6-5", (6, 5)],
+    }
+    search = GridSearchCV(classifier(max_iter=5), grid, cv=2).fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert_array_equal(scores[:3], scores[3:])  # the names of parameters are sorted
+    assert len(set(scores)) > 1
+    assert search.best_params_["learning_rate"] in grid["learning_rate"]
+    best = search.best_estimator_
+    assert clone(best).learning_rate == best.learning_rate
+    direct = cross_val_score(classifier(max_iter=5, **search.best_params_), X, y, cv=2)
+    assert_allclose(search.best_score_, direct.mean())
 
 
 def test_random_search(few_digits):
@@ -161,3 +183,52 @@ def test_permutation_importance(few_digits):
     estimator = classifier().fit(X, y)
     importances = permutation_importance(estimator, X[:100], y[:100], n_repeats=2, random_state=0)
     assert importances.importances_mean[0] == 0  # the corner pixel is always white
+
+
+class TestValidationData:
+    """They reach fit through meta-estimators, by metadata routing."""
+
+    def test_pipeline_transforms_them(self, few_digits):
+        X, y, X_val, y_val = parts(10 * few_digits[0], few_digits[1])
+        params = {"early_stopping": True, "max_iter": 4}
+        with config_context(enable_metadata_routing=True):
+            estimator = classifier(**params).set_fit_request(X_val=True, y_val=True)
+            pipeline = make_pipeline(StandardScaler(), estimator, transform_input=["X_val"])
+            pipeline.fit(X, y, X_val=X_val, y_val=y_val)
+        scaler = StandardScaler().fit(X)
+        direct = classifier(**params).fit(
+            scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val
+        )
+        assert_array_equal(pipeline[-1].history_["val_loss"], direct.history_["val_loss"])
+        assert_array_equal(pipeline.predict(X_val), direct.predict(scaler.transform(X_val)))
+
+    def test_pipeline_without_routing_takes_them_by_step(self, few_digits):
+        X, y, X_val, y_val = parts(*few_digits)
+        pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), classifier())
+        pipeline.fit(X, y, mlpclassifier__X_val=X_val, mlpclassifier__y_val=y_val)
+        direct = classifier().fit(X, y, X_val=X_val, y_val=y_val)
+        assert_array_equal(pipeline[-1].history_["val_loss"], direct.history_["val_loss"])
+
+    def test_grid_search(self, few_digits):
+        X, y, X_val, y_val = parts(*few_digits)
+        names = ("X_val", "y_val", "sample_weight_val")
+        data_val = dict(zip(names, (X_val, y_val, np.linspace(1, 2, N_VAL)), strict=True))
+        split = PredefinedSplit(np.r_[np.full(200, -1), np.zeros(N - 200)])
+        grid = {"hidden_layer_sizes": [3, 12]}
+        with config_context(enable_metadata_routing=True):
+            estimator = classifier(early_stopping=True)
+            estimator.set_fit_request(**dict.fromkeys(names, True))
+            search = GridSearchCV(estimator, grid, cv=split).fit(X, y, **data_val)
+        best = search.best_estimator_
+        direct = classifier(early_stopping=True, hidden_layer_sizes=best.hidden_layer_sizes)
+        direct.fit(X, y, **data_val)
+        assert_array_equal(best.validation_scores_, direct.validation_scores_)
+        direct.fit(X[:200], y[:200], **data_val)
+        assert_allclose(search.best_score_, direct.score(X[200:], y[200:]))
+
+    def test_routing_asks_for_a_decision(self, few_digits):
+        X, y, X_val, y_val = parts(*few_digits)
+        with config_context(enable_metadata_routing=True):
+            search = GridSearchCV(classifier(), {"alpha": [0.1]}, cv=2)
+            with pytest.raises(ValueError, match="set_fit_request"):
+                search.fit(X, y, X_val=X_val, y_val=y_val)

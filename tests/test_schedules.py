@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV
@@ -85,21 +87,21 @@ def test_formula(schedule, total, wanted):
         assert schedule(step, total) == pytest.approx(factor, rel=1e-14, abs=1e-16), step
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
-def test_array_has_the_factors_of_its_steps(schedule):
+@given(st.sampled_from(SCHEDULES), st.integers(1, 70))
+@settings(max_examples=40)
+def test_array_has_the_factors_of_its_steps(schedule, total):
     steps = np.arange(60).reshape(4, 15)
-    factors = schedule(steps, 37)
+    factors = schedule(steps, total)
     assert factors.shape == steps.shape
     assert factors.dtype == np.float64
     for step, factor in zip(steps.flat, factors.flat, strict=True):
         for scalar in (step, int(step)):
-            alone = schedule(scalar, 37)
+            alone = schedule(scalar, total)
             assert type(alone) is float
             assert alone == pytest.approx(factor, rel=1e-15)
 
 
-@pytest.mark.parametrize("total", [1, 2, 3, 10, 1000])
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+@given(st.sampled_from(SCHEDULES), st.integers(1, 1000))
 def test_factors_lie_between_0_and_1(schedule, total):
     factors = schedule(np.arange(3 * total + 20), total)
     assert factors.min() >= 0
@@ -107,7 +109,6 @@ def test_factors_lie_between_0_and_1(schedule, total):
     assert factors[0] > 0
 
 
-@pytest.mark.parametrize("total", [1, 2, 3, 10, 1000])
 @pytest.mark.parametrize(
     "schedule, end",
     [
@@ -120,9 +121,9 @@ def test_factors_lie_between_0_and_1(schedule, total):
     ],
     ids=repr,
 )
-def test_a_decay_to_an_end_stays_there(schedule, end, total):
-    after = schedule(np.arange(total, 2 * total + 9), total)
-    assert_array_equal(after, end)
+def test_a_decay_to_an_end_stays_there(schedule, end):
+    for total in (1, 2, 3, 10, 1000):
+        assert_array_equal(schedule(np.arange(total, 2 * total + 9), total), end)
 
 
 def torchs_factors(name, n_steps, **parameters):
@@ -171,7 +172,7 @@ def torchs_factors(name, n_steps, **parameters):
                 "OneCycleLR",
                 {"max_lr": 1.0, "total_steps": total, "cycle_momentum": False, **parameters},
             )
-            for total in (1, 2, 25, 30)
+            for total in (1, 30)
             for parameters in (
                 {},
                 {"pct_start": 0.45, "anneal_strategy": "linear"},
@@ -226,8 +227,9 @@ def test_same_as_keras(schedule, name, parameters, monkeypatch):
     assert_allclose(schedule(np.arange(40), 30), wanted, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("first", [1, 2, 7, 10])
-@pytest.mark.parametrize("t_mul", [1, 1.05, 1.1, 1.5, 2, 3, 10])
+@pytest.mark.parametrize(
+    "first, t_mul", [(1, 1), (7, 1), (7, 1.05), (1, 1.1), (1, 1.5), (2, 2), (7, 3), (10, 10)]
+)
 def test_restarts_come_at_the_right_step(first, t_mul):
     schedule = CosineDecay(first_decay_steps=first, t_mul=t_mul, m_mul=0.99)
     factors = schedule(np.arange(3000), 3000)
@@ -265,7 +267,7 @@ def test_one_is_an_update_and_one_point_zero_the_fit():
         assert decay(decay_steps=None)(5, 10) == decay(decay_steps=1.0)(5, 10)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+@given(st.sampled_from(SCHEDULES))
 def test_schedules_are_values(schedule):
     same = [
         eval(repr(schedule)),
@@ -306,35 +308,34 @@ def test_schedules_in_a_grid():
     assert "StepDecay(decay_steps=0.5" in repr(Scheduled(StepDecay(0.5)))
 
 
-BAD_COUNTS = [0, -1, -0.5, 1.5, 0.0, np.nan, np.inf, "all", True, [1]]
 BAD_PARAMETERS = {
-    LinearDecay: {"end_factor": [-0.1, 1.1, np.nan, None, "0", True], "decay_steps": BAD_COUNTS},
+    LinearDecay: {
+        "end_factor": [-0.1, 1.1, np.nan, None, True],
+        "decay_steps": [0, -1, -0.5, 1.5, 0.0, np.nan, np.inf, "all", True, [1]],
+    },
     InverseTimeDecay: {
-        "decay_rate": [-1, np.nan, np.inf, None, "1", False],
-        "decay_steps": BAD_COUNTS,
+        "decay_rate": [-1, np.inf, None, False],
+        "decay_steps": [0, 1.5],
         "staircase": ["yes", 1, None],
     },
     ExponentialDecay: {
-        "decay_rate": [-1, 0, np.nan, np.inf, None, "1", True],
-        "decay_steps": BAD_COUNTS,
-        "staircase": ["yes", 0, None],
+        "decay_rate": [0, np.inf, "1", True],
+        "decay_steps": [0, 1.5],
+        "staircase": [0],
     },
-    StepDecay: {
-        "decay_steps": [*BAD_COUNTS, None],
-        "factor": [-1, 0, np.nan, np.inf, None, "1", True],
-    },
+    StepDecay: {"decay_steps": [0, 1.5, None], "factor": [0, np.nan, None]},
     CosineDecay: {
-        "alpha": [-0.1, 1.1, np.nan, None, "0", False],
-        "warmup_steps": [-1, -0.5, 1.0, 1.5, np.nan, np.inf, None, "none", False],
-        "first_decay_steps": BAD_COUNTS,
-        "t_mul": [0, 0.9, np.nan, np.inf, None, True],
-        "m_mul": [0, -1, np.nan, np.inf, None, True],
+        "alpha": [-0.1, 1.1],
+        "warmup_steps": [-1, -0.5, 1.0, np.nan, None, False],
+        "first_decay_steps": [0, 1.5],
+        "t_mul": [0.9, np.nan, np.inf],
+        "m_mul": [0, np.inf],
     },
     OneCycle: {
-        "pct_start": [-0.1, 1.1, np.nan, None, True],
-        "anneal_strategy": ["cosine", "Linear", None, 1],
-        "div_factor": [0, -1, np.nan, np.inf, None, True],
-        "final_div_factor": [0, -1, np.nan, np.inf, None, True],
+        "pct_start": [-0.1, 1.1],
+        "anneal_strategy": ["cosine", "Linear", None],
+        "div_factor": [0, np.inf],
+        "final_div_factor": [0, -1],
     },
 }
 
@@ -357,16 +358,15 @@ def test_every_parameter_is_tried_and_documented():
                 assert eval(default) == field.default
 
 
-@pytest.mark.parametrize(
-    "Class, name, value",
-    [
-        (Class, name, value)
-        for Class, parameters in BAD_PARAMETERS.items()
-        for name, values in parameters.items()
-        for value in values
-    ],
-)
-def test_bad_parameter(Class, name, value):
+@pytest.mark.parametrize("Class", BAD_PARAMETERS, ids=lambda Class: Class.__name__)
+def test_bad_parameters(Class):
+    for name, values in BAD_PARAMETERS[Class].items():
+        for value in values:
+            assert_refused(Class, name, value)
+
+
+def assert_refused(Class, name, value):
+    """A value of one parameter, by a ValueError that is a TypeError too."""
     needed = {
         field.name: 0.5
         for field in dataclasses.fields(Class)
@@ -404,17 +404,14 @@ def test_base_class_is_abstract():
     assert all(issubclass(Class, Schedule) for Class in CLASSES)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
-def test_factors_of_some_updates(schedule):
+@given(st.sampled_from(SCHEDULES), st.integers(1, 60))
+def test_factors_of_some_updates(schedule, n_steps):
     """However the updates are divided into epochs, and past the end of the fit."""
     whole = learning_rate_factors(schedule, 0, 50, 30)
     assert whole.dtype == np.float64
     assert_array_equal(whole, schedule(np.arange(50), 30))
-    for n_steps in (1, 7, 50):
-        parts = [
-            learning_rate_factors(schedule, first, n_steps, 30) for first in range(0, 50, n_steps)
-        ]
-        assert_allclose(np.concatenate(parts)[:50], whole, rtol=1e-15)
+    parts = [learning_rate_factors(schedule, first, n_steps, 30) for first in range(0, 50, n_steps)]
+    assert_allclose(np.concatenate(parts)[:50], whole, rtol=1e-15)
 
 
 def test_factors_of_a_schedule_take_one_call():

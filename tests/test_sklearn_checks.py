@@ -18,18 +18,20 @@ LBFGS = {"solver": "lbfgs"}
 DEEP = {"hidden_layer_sizes": (10, 5), "activation": "tanh"}
 ESTIMATORS = [
     MLPClassifier(**ADAM),
+    MLPClassifier(**SGD, **DEEP),
+    MLPClassifier(**LBFGS, alpha=0.1),
+    MLPRegressor(**SGD, **DEEP),
+    MLPRegressor(**LBFGS),
+]
+MORE = [
     MLPClassifier(**ADAM, **DEEP),
     MLPClassifier(**SGD),
-    MLPClassifier(**SGD, **DEEP),
     MLPClassifier(**SGD, momentum=0).set_params(learning_rate_init=0.3),
-    MLPClassifier(**LBFGS, alpha=0.1),
     MLPClassifier(**LBFGS, **DEEP, alpha=1.0),
     MLPClassifier(**LBFGS, hidden_layer_sizes=()),
     MLPRegressor(**ADAM),
     MLPRegressor(**ADAM, **DEEP),
     MLPRegressor(solver="sgd", max_iter=500),
-    MLPRegressor(**SGD, **DEEP),
-    MLPRegressor(**LBFGS),
     MLPRegressor(**LBFGS, **DEEP),
     MLPRegressor(**LBFGS, hidden_layer_sizes=()),
     MLPRegressor(**LBFGS, loss="poisson"),
@@ -45,6 +47,12 @@ def expected_failures(estimator):
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
 def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(MORE, expected_failed_checks=expected_failures)
+def test_estimator_checks_with_more_settings(estimator, check):
     check(estimator)
 
 

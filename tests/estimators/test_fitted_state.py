@@ -1,4 +1,4 @@
-"""What a fitted estimator holds: settable weights, pickles, copies; and what fit leaves alone."""
+"""What a fitted estimator holds: weights that can be set, history, pickles and copies."""
 
 import copy
 import os
@@ -8,12 +8,16 @@ import sys
 
 import joblib
 import numpy as np
+import pandas
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
+from comparing import parameters
 from cymlp import MLPClassifier, MLPRegressor
+from cymlp._estimators.fitted_state import Snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -163,88 +167,119 @@ class TestPickles:
         assert not hasattr(cloned, "coefs_")
 
 
-class TestData:
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    @pytest.mark.parametrize("order", ["C", "F"])
-    def test_read_only_and_unchanged(self, digits, order, dtype, tmp_path):
-        """X in any order, read-only or memory-mapped, gives the same model."""
-        X, y = np.asarray(digits[0], dtype=dtype, order=order), digits[1].astype(float)
-        weights = np.linspace(0.5, 1.5, len(y))
-        np.save(tmp_path / "X.npy", X)
-        params = {"hidden_layer_sizes": 10, "max_iter": 3, "random_state": 0}
-        expected = MLPRegressor(**params).fit(X, y, weights).predict(X)
-        for array in (X, y, weights):
-            array.flags.writeable = False
-        for data in (X, np.load(tmp_path / "X.npy", mmap_mode="r")):
-            estimator = MLPRegressor(**params).fit(data, y, weights)
-            assert_array_equal(estimator.predict(data), expected)
-            assert estimator.coefs_[0].dtype == dtype
+class TestHistory:
+    """What has been counted and recorded, from one fit to the next."""
 
-    def test_misaligned_and_swapped(self, digits):
+    def test_a_property_of_fitted_estimators(self, digits):
+        estimator = MLPClassifier(5, max_iter=2)
+        assert not hasattr(estimator, "history_")
+        with pytest.raises(AttributeError, match=r"MLPClassifier has no history_ before"):
+            _ = estimator.history_
+        estimator.fit(*digits)
+        with pytest.raises(AttributeError):
+            estimator.history_ = {}
+        estimator.history_["loss"][:] = 7  # a copy
+        assert_array_equal(estimator.history_["loss"], estimator.loss_curve_)
+        assert not hasattr(clone(estimator), "history_")
+        frame = pandas.DataFrame(estimator.history_)
+        assert frame.shape == (2, 4)
+        assert_array_equal(frame["loss"], estimator.loss_curve_)
+
+    @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+    def test_warm_start_appends(self, digits, solver):
+        estimator = MLPClassifier(5, solver=solver, warm_start=True, max_iter=3).fit(*digits)
+        first = estimator.history_
+        estimator.fit(*digits)
+        assert len(estimator.history_["loss"]) == 6
+        for name, values in first.items():
+            assert_array_equal(estimator.history_[name][:3], values)
+        if solver == "adam":
+            assert estimator.t_ == 6 * len(digits[0])
+            assert len(estimator.loss_curve_) == 6
+            assert_array_equal(estimator.history_["n_updates"], [9, 18, 27, 9, 18, 27])
+        assert estimator.n_iter_ == 3
+
+    def test_partial_fit_appends(self, digits):
         X, y = digits
-        params = {"hidden_layer_sizes": 10, "max_iter": 3, "random_state": 0}
-        expected = MLPClassifier(**params).fit(X, y).predict_proba(X)
-        raw = np.zeros(X.nbytes + 1, dtype=np.uint8)
-        misaligned = raw[1:].view(X.dtype).reshape(X.shape)
-        misaligned[...] = X
-        assert not misaligned.flags.aligned
-        for data in (misaligned, X.astype(X.dtype.newbyteorder())):
-            assert_array_equal(MLPClassifier(**params).fit(data, y).predict_proba(data), expected)
+        estimator = MLPClassifier(5, max_iter=2).fit(X, y).partial_fit(X, y).partial_fit(X, y)
+        assert_array_equal(estimator.history_["n_updates"], [9, 18, 27, 36])
+        assert_array_equal(estimator.history_["loss"], estimator.loss_curve_)
+        assert estimator.n_iter_ == 1
+        assert estimator.best_loss_ == min(estimator.loss_curve_)
 
-    def test_sparse_matrices_of_any_make(self, fitted):
-        """Spare entries stay, strided arrays and counts are read."""
-        estimator, X, y = fitted
-        expected = estimator.predict_proba(np.round(X))
-        sparse = csr_matrix(np.round(X))
-        spare = sparse.copy()
-        spare.data = np.append(spare.data, np.ones(50))
-        spare.indices = np.append(spare.indices, np.zeros(50, dtype=spare.indices.dtype))
-        strided = sparse.copy()
-        strided.data = np.repeat(strided.data, 2)[::2]
-        for matrix in (spare, strided, sparse.astype(np.int64), sparse.astype(np.float32)):
-            n_entries = len(matrix.data)
-            assert_allclose(estimator.predict_proba(matrix), expected, rtol=1e-12)
-            MLPClassifier(5, max_iter=1).fit(matrix, y)
-            assert len(matrix.data) == n_entries
-
-    def test_a_row_does_not_depend_on_the_others(self, fitted):
-        estimator, X, _ = fitted
-        together = estimator.predict_proba(X)
-        alone = np.vstack([estimator.predict_proba(X[i : i + 1]) for i in range(50)])
-        assert_allclose(alone, together[:50], rtol=1e-12)
-        assert_allclose(estimator.predict_proba(csr_matrix(X)), together, rtol=1e-12)
-
-    def test_predict_changes_nothing(self, fitted):
-        estimator, X, _ = fitted
-        before = copy.deepcopy(vars(estimator))
-        for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
-            getattr(estimator, method)(X)
-        assert vars(estimator).keys() == before.keys()
-        assert_array_equal(estimator._network.parameters, before["_network"].parameters)
-
-    def test_decision_function(self, digits):
+    def test_a_new_fit_forgets(self, digits):
         X, y = digits
-        multiclass = MLPClassifier(max_iter=5).fit(X, y)
-        Z = multiclass.decision_function(X)
-        assert Z.shape == (len(X), 10)
-        assert_array_equal(multiclass.classes_[Z.argmax(axis=1)], multiclass.predict(X))
-        binary = MLPClassifier(max_iter=5).fit(X, y > 4)
-        assert_allclose(
-            1 / (1 + np.exp(-binary.decision_function(X))), binary.predict_proba(X)[:, 1]
-        )
-
-    def test_seed(self, digits):
-        """The same seed gives the same bits."""
-        X, y = digits
-        first, second = (
-            MLPClassifier(max_iter=3, random_state=7).fit(X, y)._network.parameters
-            for _ in range(2)
-        )
-        assert_array_equal(first, second)
-
-    def test_refit_forgets(self, digits):
-        X, y = digits
-        estimator = MLPClassifier(max_iter=3, random_state=0).fit(X, y)
+        estimator = MLPClassifier(5, max_iter=3, record_train_score=True).fit(X, y)
+        estimator.set_params(max_iter=2, record_train_score=False).fit(X, y)
+        assert list(estimator.history_) == ["n_updates", "loss", "learning_rate", "seconds"]
+        assert len(estimator.history_["loss"]) == len(estimator.loss_curve_) == 2
+        assert estimator.t_ == 2 * len(X)
         estimator.set_params(solver="lbfgs").fit(X[:, :5], y)
+        assert list(estimator.history_) == ["loss", "seconds"]
         assert not hasattr(estimator, "loss_curve_")
         assert estimator.n_features_in_ == 5
+
+    def test_quantities_that_come_and_go(self, digits):
+        estimator = MLPClassifier(5, max_iter=2, warm_start=True).fit(*digits)
+        estimator.set_params(record_train_score=True).fit(*digits)
+        assert_array_equal(np.isnan(estimator.history_["train_score"]), [True] * 2 + [False] * 2)
+        estimator.set_params(solver="lbfgs", record_train_score=False).fit(*digits)
+        assert_array_equal(np.isnan(estimator.history_["n_updates"]), [False] * 4 + [True] * 2)
+        assert np.isfinite(estimator.history_["loss"]).all()
+
+    def test_the_stopping_rule_may_change(self, digits):
+        estimator = MLPClassifier(5, warm_start=True, max_iter=2, random_state=0).fit(*digits)
+        estimator.set_params(early_stopping=True).fit(*digits)
+        assert estimator.best_loss_ is None
+        assert len(estimator.validation_scores_) == 2
+        assert estimator.best_iteration_ in (1, 2)
+        estimator.set_params(early_stopping=False).fit(*digits)
+        assert estimator.validation_scores_ is estimator.best_validation_score_ is None
+        assert estimator.best_iteration_ is None
+        assert np.isfinite(estimator.best_loss_)
+        estimator.set_params(solver="lbfgs").fit(*digits)
+        assert not hasattr(estimator, "best_iteration_")
+
+
+class TestSnapshot:
+    def test_attributes_and_the_lengths_of_lists_come_back(self):
+        estimator = MLPRegressor()
+        estimator.loss_curve_, network = [1.0, 2.0], object()
+        estimator._network, curve = network, estimator.loss_curve_
+        before = Snapshot(estimator)
+        curve.append(3.0)
+        estimator._network, estimator.t_ = None, 7
+        estimator.loss_curve_ = []
+        before.restore()
+        assert estimator._network is network
+        assert estimator.loss_curve_ is curve == [1.0, 2.0]
+        assert not hasattr(estimator, "t_")
+
+
+@given(
+    solver=st.sampled_from(["sgd", "adam", "lbfgs"]), early_stopping=st.booleans(),
+    hidden=st.lists(st.integers(1, 6), max_size=2), dtype=st.sampled_from([np.float32, np.float64]),
+    kind=st.sampled_from(["numbers", "two", "three", "labels"]),
+)  # fmt: skip
+@settings(max_examples=30)
+def test_any_fitted_state_survives_a_pickle(solver, early_stopping, hidden, dtype, kind):
+    """It predicts the same, and goes on the same."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3)).astype(dtype)
+    y = {
+        "numbers": X[:, 0],
+        "two": np.where(X[:, 0] > 0, "yes", "no"),
+        "three": X.argmax(axis=1),
+        "labels": (X > 0).astype(int),
+    }[kind]
+    Estimator = MLPRegressor if kind == "numbers" else MLPClassifier
+    estimator = Estimator(
+        hidden_layer_sizes=hidden, solver=solver, early_stopping=early_stopping, max_iter=2,
+        validation_fraction=0.3, warm_start=True, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    twin = pickle.loads(pickle.dumps(estimator))
+    for _ in range(2):
+        assert_array_equal(twin.predict(X), estimator.predict(X))
+        assert_array_equal(parameters(twin), parameters(estimator))
+        assert twin.history_.keys() == estimator.history_.keys()
+        estimator.fit(X, y), twin.fit(X, y)

@@ -231,27 +231,6 @@ def test_a_signal_handler_may_predict():
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("exception", [SystemExit, GeneratorExit, RuntimeError])
-@pytest.mark.parametrize("fitted", [False, True])
-def test_another_exception_out_of_a_schedule_undoes_the_fit(digits, exception, fitted):
-    X, y = digits
-    estimator = MLPClassifier(max_iter=3, tol=0, n_iter_no_change=10, random_state=0)
-    if fitted:
-        with pytest.warns(UserWarning, match="Maximum iterations"):
-            estimator.fit(X, y)
-    before = dict(estimator.__dict__)
-
-    def schedule(step, total):
-        if step > 12:
-            raise exception
-        return 1.0
-
-    estimator.learning_rate = before["learning_rate"] = schedule
-    with pytest.raises(exception):
-        estimator.fit(X, y)
-    assert estimator.__dict__ == before
-
-
 def test_partial_fit_warns_too(long_epoch, signal_soon):
     X, y = long_epoch
     estimator = MLPClassifier(**LONG, batch_size=50)

@@ -1,0 +1,29 @@
+"""Memory for parameters and work, in which every row begins where vectors like it."""
+
+import numpy as np
+import pytest
+
+from cymlp._engine.memory import aligned_empty
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [0, 1, 7, 1000])
+def test_it_begins_at_a_multiple_of_64_bytes(n, dtype):
+    arrays = [aligned_empty(n, dtype) for _ in range(20)]
+    for array in arrays:
+        assert array.shape == (n,)
+        assert array.dtype == dtype
+        assert array.flags.writeable and array.flags.c_contiguous
+        assert array.ctypes.data % 64 == 0 or n == 0
+
+
+def test_arrays_share_no_memory():
+    one, other = aligned_empty(100, np.float64), aligned_empty(100, np.float64)
+    one[...] = 1
+    other[...] = 2
+    assert (one == 1).all()
+
+
+def test_there_is_not_so_much():
+    with pytest.raises((MemoryError, ValueError)):
+        aligned_empty(2**60, np.float64)

@@ -1,0 +1,55 @@
+"""Digits to train on and to validate with, as problems of every kind."""
+
+import numpy as np
+
+from cymlp import MLPClassifier, MLPRegressor
+
+N = 300  # rows to train on; N_VAL to validate
+N_VAL = 97
+N_EPOCHS = 4
+
+
+def targets_of(X, y):
+    """Targets of every kind of problem for the digits X, y, and who learns it."""
+    label_names = np.array([f"digit {i}" for i in range(10)])
+    numbers = X[:, 20] - X[:, 43] + y / 10
+    return {
+        "binary": (MLPClassifier, y > 4),
+        "multiclass": (MLPClassifier, y),
+        "strings": (MLPClassifier, label_names[y]),
+        "multilabel": (MLPClassifier, np.c_[y % 2, y > 4, y % 3 == 0].astype(int)),
+        "numbers": (MLPRegressor, numbers),
+        "several outputs": (MLPRegressor, np.c_[numbers, 3 * X[:, 11] - 1]),
+        "counts": (MLPRegressor, y.astype(float)),
+    }
+
+
+def parts(X, y):
+    """X, y, X_val, y_val."""
+    return X[:N], y[:N], X[N : N + N_VAL], y[N : N + N_VAL]
+
+
+def classifier(**params):
+    return MLPClassifier(
+        **{"hidden_layer_sizes": 12, "max_iter": N_EPOCHS, "random_state": 0,
+           "learning_rate_init": 0.01} | params
+    )  # fmt: skip
+
+
+def regressor(**params):
+    return MLPRegressor(
+        **{"hidden_layer_sizes": 12, "max_iter": N_EPOCHS, "random_state": 0,
+           "learning_rate_init": 0.01} | params
+    )  # fmt: skip
+
+
+def after_each_epoch(estimator, X, y, *args):
+    """Models as a fit of one epoch, of two, ... leaves them."""
+    params = estimator.get_params() | {"early_stopping": False, "scoring": None}
+    for n in range(1, N_EPOCHS + 1):
+        yield type(estimator)(**params | {"max_iter": n}).fit(X, y, *args)
+
+
+def mean_confidence(estimator, X, y):
+    """A scorer of one's own."""
+    return estimator.predict_proba(X)[np.arange(len(X)), y].mean()

@@ -1,0 +1,37 @@
+"""TrainingConfig: what is derived from its plain values."""
+
+import pytest
+
+from cymlp._training.config import TrainingConfig
+
+
+def config(**values):
+    return TrainingConfig(**{"output_activation": "identity", "loss": "squared_error"} | values)
+
+
+@pytest.mark.parametrize(
+    "batch_size, n_samples, expected",
+    [
+        ("auto", 1000, 200),
+        ("auto", 200, 200),
+        ("auto", 199, 199),
+        (32, 100, 32),
+        (101, 100, 100),
+        (0, 100, 1),
+        (-5, 100, 1),
+    ],
+)
+def test_a_batch_has_at_least_one_row_and_at_most_all(batch_size, n_samples, expected):
+    assert config(batch_size=batch_size).rows_of_batch(n_samples) == expected
+
+
+@pytest.mark.parametrize(
+    "l2, expected", [((), 0.0), ((0.3,), 0.3), ((0.3, 0.3), 0.3), ((0.3, 0.0), (0.3, 0.0))]
+)
+def test_alpha_is_one_number_where_all_layers_have_the_same(l2, expected):
+    assert config(l2=l2).alpha == expected
+
+
+def test_it_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        config().batch_size = 3
