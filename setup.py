@@ -57,7 +57,9 @@ def extensions():
     """All extension modules."""
     kernels = {
         "include_dirs": ["src/cymlp/_engine/kernels"],
-        "depends": ["src/cymlp/_engine/kernels/tile.h"],
+        "depends": [
+            f"src/cymlp/_engine/kernels/{name}.h" for name in ("reductions", "tile", "vectors")
+        ],
     }
     modules = cythonize(
         [

@@ -46,60 +46,92 @@ cdef class Architecture:
     def __cinit__(
         self, units, activation, output, *, loss_parameter=0.0, label_smoothing=0.0, dropout=()
     ):
-        cdef Py_ssize_t layer, end = 0
-        cdef Net *net = &self.net
+        cdef architecture_t *fields = &self.fields
         if isinstance(activation, str):
             activation = [activation] * (len(units) - 2)
         dropout = dropout or [0.0] * (len(units) - 2)
-        net.output = OUTPUTS[output]
-        net.loss_parameter = loss_parameter
-        net.label_smoothing = label_smoothing
+        fields.output = OUTPUTS[output]
+        fields.loss_parameter = loss_parameter
+        fields.label_smoothing = label_smoothing
         if len(units) < 2 or not all(1 <= size <= MOST_UNITS for size in units):
             raise ValueError(
                 f"Layers must have from 1 to {MOST_UNITS} units, and there must be two or more "
                 f"of them, got {tuple(units)}."
             )
-        net.n_layers = len(units) - 1
-        if not len(activation) == len(dropout) == net.n_layers - 1:
+        fields.n_layers = len(units) - 1
+        fields.n_blocks = 2 * fields.n_layers
+        if not len(activation) == len(dropout) == fields.n_layers - 1:
             raise ValueError("There must be an activation and a rate for each hidden layer")
-        net.units = <Py_ssize_t *>calloc(4 * (net.n_layers + 1), sizeof(Py_ssize_t))
-        net.activation = <Activation *>calloc(net.n_layers, sizeof(Activation))
-        net.dropout = <double *>calloc(net.n_layers, sizeof(double))
-        if net.units == NULL or net.activation == NULL or net.dropout == NULL:
+        fields.units = <Py_ssize_t *>calloc(4 * (fields.n_layers + 1), sizeof(Py_ssize_t))
+        fields.blocks = <ParameterBlock *>calloc(fields.n_blocks, sizeof(ParameterBlock))
+        fields.activation = <Activation *>calloc(fields.n_layers, sizeof(Activation))
+        fields.dropout = <double *>calloc(fields.n_layers, sizeof(double))
+        if (
+            fields.units == NULL or fields.blocks == NULL or fields.activation == NULL
+            or fields.dropout == NULL
+        ):
             raise MemoryError
-        for layer in range(net.n_layers - 1):
-            net.activation[layer] = ACTIVATIONS[activation[layer]]
-            net.dropout[layer] = dropout[layer]
-            net.keeps_slopes |= keeps_slope(net, layer)
-        net.W = net.units + net.n_layers + 1
-        net.b = net.W + net.n_layers + 1
-        net.A = net.b + net.n_layers + 1
-        for layer in range(net.n_layers + 1):
-            net.units[layer] = units[layer]
+        self._set_functions(activation, dropout)
+        self._set_sizes(units)
+        self._set_blocks()
+
+    cdef int _set_functions(self, activation, dropout) except -1:
+        """Fill in the activation of each hidden layer and its rate of dropout."""
+        cdef Py_ssize_t layer
+        for layer in range(self.fields.n_layers - 1):
+            self.fields.activation[layer] = ACTIVATIONS[activation[layer]]
+            self.fields.dropout[layer] = dropout[layer]
+            self.fields.keeps_derivatives |= keeps_derivative(&self.fields, layer)
+        return 0
+
+    cdef int _set_sizes(self, units) except -1:
+        """Fill in the layers' units, and where their outputs and their parameters begin."""
+        cdef Py_ssize_t layer, end = 0
+        cdef architecture_t *fields = &self.fields
+        fields.W = fields.units + fields.n_layers + 1
+        fields.b = fields.W + fields.n_layers + 1
+        fields.A = fields.b + fields.n_layers + 1
+        for layer in range(fields.n_layers + 1):
+            fields.units[layer] = units[layer]
             if layer > 0:
-                net.A[layer] = net.n_units
-                net.n_units += net.units[layer]
-                net.widest = max(net.widest, net.units[layer])
-        for layer in range(net.n_layers):
-            net.W[layer] = end
-            end += net.units[layer] * net.units[layer + 1]
-        net.n_weights = end
-        for layer in range(net.n_layers):
-            net.b[layer] = end
-            end += net.units[layer + 1]
-        net.n_parameters = end
+                fields.A[layer] = fields.n_units
+                fields.n_units += fields.units[layer]
+                fields.widest = max(fields.widest, fields.units[layer])
+        for layer in range(fields.n_layers):
+            fields.W[layer] = end
+            end += fields.units[layer] * fields.units[layer + 1]
+        fields.n_weights = end
+        for layer in range(fields.n_layers):
+            fields.b[layer] = end
+            end += fields.units[layer + 1]
+        fields.n_parameters = end
+        return 0
+
+    cdef void _set_blocks(self):
+        """Fill in the table of the parameters' blocks, layer by layer."""
+        cdef Py_ssize_t layer, h
+        cdef architecture_t *fields = &self.fields
+        for layer in range(fields.n_layers):
+            h = fields.units[layer + 1]
+            fields.blocks[2 * layer] = ParameterBlock(
+                WEIGHTS, layer, fields.W[layer], fields.units[layer], h, True
+            )
+            fields.blocks[2 * layer + 1] = ParameterBlock(
+                INTERCEPTS, layer, fields.b[layer], h, 1, False
+            )
 
     def __dealloc__(self):
-        free(self.net.units)
-        free(self.net.activation)
-        free(self.net.dropout)
+        free(self.fields.units)
+        free(self.fields.blocks)
+        free(self.fields.activation)
+        free(self.fields.dropout)
 
     @property
     def n_weights(self):
         """Elements of all weight matrices."""
-        return self.net.n_weights
+        return self.fields.n_weights
 
     @property
     def n_parameters(self):
         """Elements of all weight matrices and intercepts."""
-        return self.net.n_parameters
+        return self.fields.n_parameters

@@ -2,7 +2,7 @@
 from cython cimport floating
 from libc.stdlib cimport malloc
 
-from cymlp._engine.kernels cimport activations, dropout, losses, optimizers
+from cymlp._engine.kernels cimport activations, dropout, losses, update_rules
 from cymlp._engine.kernels.blas cimport blas_gemm as _blas_gemm
 from cymlp._engine.kernels.gemm cimport gemm as _gemm, pack_size, tiled_gemm as _tiled_gemm
 from cymlp._engine.architecture cimport Architecture
@@ -69,7 +69,7 @@ def blas_gemm(
 
 def activate(Architecture net, floating[:, ::1] Z):
     """Z (n, h) <- f(Z), f the first hidden activation of ``net``."""
-    activations.activate(net.net.activation[0], &Z[0, 0], Z.shape[0] * Z.shape[1])
+    activations.activate(net.fields.activation[0], &Z[0, 0], Z.shape[0] * Z.shape[1])
 
 
 def multiply_derivative(Architecture net, const floating[:, ::1] A, floating[:, ::1] D):
@@ -77,7 +77,7 @@ def multiply_derivative(Architecture net, const floating[:, ::1] A, floating[:, 
     if A.shape[0] != D.shape[0] or A.shape[1] != D.shape[1]:
         raise ValueError("A and D must have one shape")
     activations.multiply_derivative(
-        net.net.activation[0], &A[0, 0], &D[0, 0], A.shape[0] * A.shape[1]
+        net.fields.activation[0], &A[0, 0], &D[0, 0], A.shape[0] * A.shape[1]
     )
 
 
@@ -85,8 +85,8 @@ def activate_keeping_slope(Architecture net, floating[:, ::1] Z, floating[:, ::1
     """Z (n, h) <- f(Z), slopes (n, h) <- f'(Z)."""
     if Z.shape[0] != slopes.shape[0] or Z.shape[1] != slopes.shape[1]:
         raise ValueError("Z and the slopes must have one shape")
-    activations.activate_keeping_slope(
-        net.net.activation[0], &Z[0, 0], &slopes[0, 0], Z.shape[0] * Z.shape[1]
+    activations.activate_keeping_derivative(
+        net.fields.activation[0], &Z[0, 0], &slopes[0, 0], Z.shape[0] * Z.shape[1]
     )
 
 
@@ -109,8 +109,8 @@ def output_delta(
     """Z (n, k) <- w dloss/dZ; return sum_i w_i loss_i, for targets T (n, k), weights w (n,)."""
     if Z.shape[0] != T.shape[0] or Z.shape[1] != T.shape[1] or w.shape[0] != T.shape[0]:
         raise ValueError("The shapes of Z, T and w do not agree")
-    return losses.output_delta(
-        net.net.output, net.net.loss_parameter, &Z[0, 0], &T[0, 0], &w[0], Z.shape[0], Z.shape[1],
+    return losses.loss_and_delta(
+        net.fields.output, net.fields.loss_parameter, &Z[0, 0], &T[0, 0], &w[0], Z.shape[0], Z.shape[1],
         NULL,
     )
 
@@ -122,8 +122,8 @@ def apply(
     cdef Py_ssize_t size = w.shape[0]
     if g.shape[0] != size or state.shape[0] != update.n_states or state.shape[1] != size:
         raise ValueError("The shapes of w, g and the state do not agree")
-    update.rule.n_updates += 1
-    optimizers.apply(
-        &update.rule, &w[0], &g[0], &state[0, 0] if update.n_states else NULL, size, size,
-        penalty, update.rule.weight_decay,
+    update.fields.n_updates += 1
+    update_rules.apply(
+        &update.fields, &w[0], &g[0], &state[0, 0] if update.n_states else NULL, size, size,
+        penalty, update.fields.weight_decay,
     )

@@ -1,7 +1,7 @@
 """UpdateRule: what an update rule needs to know, beside the arrays it works on."""
 from libc.stdlib cimport free, malloc
 
-from cymlp._engine.kernels.optimizers cimport ADAM, GRADIENT, MOMENTUM, NESTEROV, SGD
+from cymlp._engine.kernels.update_rules cimport ADAM, GRADIENT, MOMENTUM, NESTEROV, SGD
 
 cdef dict RULES = {
     "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adam": ADAM, "gradient": GRADIENT,
@@ -50,45 +50,45 @@ cdef class UpdateRule:
         self, rule, *, learning_rate, alpha, l1=(), weight_decay=0.0, clip_norm=0.0,
         momentum=0.0, beta_1=0.0, beta_2=0.0, epsilon=0.0, n_updates=0, seed=0,
     ):
-        self.rule.name = RULES[rule]
-        self.rule.learning_rate = learning_rate
-        self.rule.weight_decay = weight_decay
-        self.rule.clip_norm = clip_norm
-        self.rule.seed = seed
+        self.fields.name = RULES[rule]
+        self.fields.learning_rate = learning_rate
+        self.fields.weight_decay = weight_decay
+        self.fields.clip_norm = clip_norm
+        self.seed = seed
         self._forget_layers()
         if not isinstance(alpha, tuple):
-            self.rule.alpha = alpha
+            self.fields.alpha = alpha
         elif any(alpha):
-            self.rule.alpha = max(alpha)
+            self.fields.alpha = max(alpha)
             self.n_l2 = len(alpha)
-            self.rule.l2_shares = copied([value / self.rule.alpha for value in alpha])
+            self.fields.l2_shares = copied([value / self.fields.alpha for value in alpha])
         if any(l1):
             self.n_l1 = len(l1)
-            self.rule.l1 = copied(l1)
-        self.rule.momentum = momentum
-        self.rule.beta_1 = beta_1
-        self.rule.beta_2 = beta_2
-        self.rule.epsilon = epsilon
-        self.rule.n_updates = n_updates
+            self.fields.l1 = copied(l1)
+        self.fields.momentum = momentum
+        self.fields.beta_1 = beta_1
+        self.fields.beta_2 = beta_2
+        self.fields.epsilon = epsilon
+        self.fields.n_updates = n_updates
 
     @property
     def learning_rate(self):
         """The rate of the updates to come."""
-        return self.rule.learning_rate
+        return self.fields.learning_rate
 
     @learning_rate.setter
     def learning_rate(self, double value):
-        self.rule.learning_rate = value
+        self.fields.learning_rate = value
 
     @property
     def n_updates(self):
         """Updates done so far."""
-        return self.rule.n_updates
+        return self.fields.n_updates
 
     @property
     def n_states(self):
         """Vectors of the parameters' size that the rule keeps: velocity, or both moments."""
-        return N_STATES[self.rule.name]
+        return N_STATES[self.fields.name]
 
     cdef bint fits(self, Py_ssize_t n_layers):
         """Whether what it has for each layer is for so many."""
@@ -99,7 +99,7 @@ cdef class UpdateRule:
 
     cdef void _forget_layers(self):
         """Give back the memory of what it has for each layer."""
-        free(<void *>self.rule.l2_shares)
-        free(<void *>self.rule.l1)
-        self.rule.l2_shares = self.rule.l1 = NULL
+        free(<void *>self.fields.l2_shares)
+        free(<void *>self.fields.l1)
+        self.fields.l2_shares = self.fields.l1 = NULL
         self.n_l2 = self.n_l1 = 0

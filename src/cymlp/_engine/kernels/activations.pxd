@@ -1,7 +1,7 @@
 """Activations of hidden layers, and their slopes f'(Z).
 
-Where the slope can be told from the outputs A = f(Z), nothing but A is kept; ``needs_slope``
-says where not, and ``activate_keeping_slope`` then leaves it beside A. The choice of a variant
+Where the slope can be told from the outputs A = f(Z), nothing but A is kept; ``needs_derivative``
+says where not, and ``activate_keeping_derivative`` then leaves it beside A. The choice of a variant
 stands outside the loops. Every loop lets NaN through, so that a diverging fit shows itself.
 """
 from cython cimport floating
@@ -29,7 +29,7 @@ cdef extern from *:
     const double NORMAL_DENSITY "CYMLP_NORMAL_DENSITY"
 
 
-cdef inline bint needs_slope(Activation f) noexcept nogil:
+cdef inline bint needs_derivative(Activation f) noexcept nogil:
     """Whether f'(Z) cannot be told, or not well, from f(Z)."""
     return f >= SOFTPLUS
 
@@ -142,7 +142,7 @@ cdef inline void multiply_derivative(
             D[i] *= A[i] + below if A[i] < 0 else scale
 
 
-cdef inline void activate_keeping_slope(
+cdef inline void activate_keeping_derivative(
     Activation f, floating *Z, floating *slopes, Py_ssize_t size
 ) noexcept nogil:
     """A = f(Z) in place, Z (size,); slopes (size,) <- f'(Z)."""

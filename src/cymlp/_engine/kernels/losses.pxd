@@ -56,7 +56,7 @@ cdef inline void softmax(floating *Z, Py_ssize_t n, Py_ssize_t h) noexcept nogil
             z[j] *= total
 
 
-cdef inline void link(Output output, floating *Z, Py_ssize_t n, Py_ssize_t h) noexcept nogil:
+cdef inline void apply_output_activation(Output output, floating *Z, Py_ssize_t n, Py_ssize_t h) noexcept nogil:
     """Z (n, h) <- the network's outputs: Z, e^Z, 1 / (1 + e^-Z) or the rows' softmax."""
     cdef Py_ssize_t i
     if output == EXP_POISSON:
@@ -188,7 +188,7 @@ cdef inline Py_ssize_t argmax(const floating *z, Py_ssize_t h) noexcept nogil:
     return best
 
 
-cdef inline bint is_right(
+cdef inline bint is_correct(
     Output output, const floating *p, const floating *t, Py_ssize_t h
 ) noexcept nogil:
     """Whether the class, or the label of each output, of the probabilities p (h,) is t's."""
@@ -216,7 +216,7 @@ cdef inline void add_scores(
         if w != NULL:
             weight = w[i]
         if output == SOFTMAX_LOG_LOSS or output == LOGISTIC_LOG_LOSS:
-            scores[0] += weight * is_right(output, Z + i * h, T + i * h, h)
+            scores[0] += weight * is_correct(output, Z + i * h, T + i * h, h)
             continue
         for j in range(h):
             residual = exp_(Z[i * h + j]) if output == EXP_POISSON else Z[i * h + j]
@@ -224,7 +224,7 @@ cdef inline void add_scores(
             scores[j] += weight * residual * residual
 
 
-cdef inline double output_delta(
+cdef inline double loss_and_delta(
     Output output, double parameter, floating *Z, const floating *T, const floating *w,
     Py_ssize_t n, Py_ssize_t h, double *scores,
 ) noexcept nogil:
@@ -238,7 +238,7 @@ cdef inline double output_delta(
     cdef floating weight = 1, value = <floating>parameter, one = 1
     cdef Py_ssize_t i
     if output != EXP_POISSON:   # whose loss is told from z
-        link(output, Z, n, h)
+        apply_output_activation(output, Z, n, h)
     if scores != NULL:
         add_scores(output, Z, T, w, n, h, scores)
     for i in range(n):

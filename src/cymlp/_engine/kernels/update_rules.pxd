@@ -12,7 +12,7 @@ cdef enum RuleName:
     SGD, MOMENTUM, NESTEROV, ADAM, GRADIENT
 
 
-cdef struct Rule:
+cdef struct rule_t:
     RuleName name
     double learning_rate
     double alpha              # the L2 coefficient, of each layer times its share:
@@ -22,16 +22,14 @@ cdef struct Rule:
     double clip_norm          # the longest gradient; 0 for any
     double momentum, beta_1, beta_2, epsilon
     long long n_updates
-    unsigned long long seed   # of dropout
-    Py_ssize_t first          # where the mini-batch begins in the order of the samples
 
 
-cdef inline double l2_share(const Rule *rule, Py_ssize_t layer) noexcept nogil:
+cdef inline double l2_share(const rule_t *rule, Py_ssize_t layer) noexcept nogil:
     """The layer's L2 coefficient over alpha."""
     return 1 if rule.l2_shares == NULL else rule.l2_shares[layer]
 
 
-cdef inline double l1_coefficient(const Rule *rule, Py_ssize_t layer) noexcept nogil:
+cdef inline double l1_coefficient(const rule_t *rule, Py_ssize_t layer) noexcept nogil:
     """The layer's L1 coefficient."""
     return 0 if rule.l1 == NULL else rule.l1[layer]
 
@@ -94,7 +92,7 @@ cdef inline void adam(
         w[i] -= rate * m[i] / (sqrt_(v[i]) + epsilon)
 
 
-cdef inline double step_size(const Rule *rule) noexcept nogil:
+cdef inline double step_size(const rule_t *rule) noexcept nogil:
     """The learning rate; Adam's with both bias corrections of update number ``n_updates``."""
     if rule.name != ADAM:
         return rule.learning_rate
@@ -105,7 +103,7 @@ cdef inline double step_size(const Rule *rule) noexcept nogil:
 
 
 cdef inline void apply(
-    const Rule *rule, floating *w, floating *g, floating *state, Py_ssize_t n_parameters,
+    const rule_t *rule, floating *w, floating *g, floating *state, Py_ssize_t n_parameters,
     Py_ssize_t size, double penalty, double decay,
 ) noexcept nogil:
     """Update w (size,) by its gradient g (size,), after its decay if it has any.
@@ -134,13 +132,13 @@ cdef inline void apply(
         add_scaled(g, <floating>penalty, w, size)
 
 
-cdef inline floating nearer_to_zero(floating w, floating threshold) noexcept nogil:
+cdef inline floating shrink(floating w, floating threshold) noexcept nogil:
     """sign(w) max(|w| - threshold, 0); 0 w lets NaN through."""
     return w - threshold if w > threshold else w + threshold if w < -threshold else 0 * w
 
 
 cdef inline void soft_threshold(
-    const Rule *rule, floating *w, const floating *state, Py_ssize_t n_parameters,
+    const rule_t *rule, floating *w, const floating *state, Py_ssize_t n_parameters,
     Py_ssize_t size, double l1,
 ) noexcept nogil:
     """w (size,) <- sign(w) max(|w| - threshold, 0): the proximal step of the penalty l1 |w|_1.
@@ -159,9 +157,9 @@ cdef inline void soft_threshold(
     if rule.name == ADAM:
         v = state + n_parameters
         for i in range(size):
-            w[i] = nearer_to_zero(w[i], threshold / (sqrt_(v[i]) + epsilon))
+            w[i] = shrink(w[i], threshold / (sqrt_(v[i]) + epsilon))
         return
     if rule.name != SGD and rule.momentum < 1:
         threshold /= <floating>(1 - rule.momentum)
     for i in range(size):
-        w[i] = nearer_to_zero(w[i], threshold)
+        w[i] = shrink(w[i], threshold)
