@@ -61,7 +61,8 @@ cdef inline Py_ssize_t sample_of(Batch batch, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline const floating *dense_batch(
-    const dataset_t *dataset, Batch batch, Range rows, Range columns, floating *A, Py_ssize_t *stride
+    const dataset_t *dataset, Batch batch, Range rows, Range columns, floating *A,
+    Py_ssize_t *stride,
 ) noexcept nogil:
     """These columns of the batch's rows of X, as a matrix with rows ``stride`` elements apart.
 
@@ -137,7 +138,9 @@ cdef inline double total_weight(const dataset_t *dataset, Batch batch) noexcept 
     return total
 
 
-cdef inline Range entries(const dataset_t *dataset, const index_t *indptr, Py_ssize_t row) noexcept nogil:
+cdef inline Range entries(
+    const dataset_t *dataset, const index_t *indptr, Py_ssize_t row
+) noexcept nogil:
     """Where the entries of a row of a CSR matrix stand; (0, -1) if indptr is invalid there."""
     cdef Py_ssize_t start = indptr[row], stop = indptr[row + 1]
     if 0 <= start <= stop <= min(dataset.values.shape[0], dataset.indices.shape[0]):

@@ -15,7 +15,7 @@ from cymlp._engine.kernels.dropout cimport drop_out, layer_key
 from cymlp._engine.kernels.elements cimport add_parts, multiply, smooth
 from cymlp._engine.kernels.gemm cimport VECTOR_BYTES, gemm
 from cymlp._engine.kernels.losses cimport (
-    LOGISTIC_LOG_LOSS, apply_output_activation, loss_and_delta
+    OUTPUT_LOGISTIC, apply_output_activation, loss_and_delta
 )
 from cymlp._engine.kernels.reductions cimport are_finite
 from cymlp._engine.run cimport Part, Run
@@ -134,7 +134,7 @@ cdef inline void gather_smoothed_targets(
     if smoothing > 0:
         smooth(
             T, batch.n * k, <floating>smoothing,
-            <floating>(smoothing / (2 if architecture.output == LOGISTIC_LOG_LOSS else k)),
+            <floating>(smoothing / (2 if architecture.output_activation == OUTPUT_LOGISTIC else k)),
         )
 
 
@@ -147,7 +147,7 @@ cdef inline double output_loss(const Run *run, const Part *part, floating *Z) no
     gather_smoothed_targets(architecture, run.dataset, part.batch, T)
     gather_weights(run.dataset, part.batch, w)
     return loss_and_delta(
-        architecture.output, architecture.loss_parameter, Z, T,
+        architecture.output_activation, architecture.loss, architecture.loss_parameter, Z, T,
         NULL if run.dataset.weights.buf == NULL else w, part.batch.n, k,
         NULL if run.scores == NULL else run.scores + part.rank * k,
     )
@@ -246,5 +246,6 @@ cdef inline void predict_chunk(
     forward(run, part, X, stride, parameters)
     if run.applies_output_activation:
         apply_output_activation(
-            architecture.output, <floating *>part.Z, n, architecture.units[architecture.n_layers]
+            architecture.output_activation, <floating *>part.Z, n,
+            architecture.units[architecture.n_layers],
         )

@@ -11,7 +11,7 @@ cdef enum:
 
 # Where the gradient of a block of parameters is made.
 cdef enum GradientPlace:
-    IN_PARAMETERS   # in the parameters, by W <- keep W - rate A^T D: the update is done by that
+    IN_PARAMETERS   # in the parameters, by W <- keep W - rate A^T D, which is the update
     IN_BLOCK        # in scratch memory, some rows at a time; each piece is used at once
     IN_BUFFER       # in memory for all of it; the update follows when it is complete
 

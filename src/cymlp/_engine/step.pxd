@@ -20,7 +20,7 @@ cdef inline bint make_step(Run *run, Step *step, Range *parts, floating *paramet
     cdef double factor = n / step.weight
     cdef Part part
     for rank in range(parts.start, parts.stop):
-        run.loss[rank] += factor * 0.5 * step.rule.alpha * run.squares[rank]
+        run.loss[rank] += factor * 0.5 * run.architecture.alpha * run.squares[rank]
         run.loss[rank] += factor * run.sizes[rank]
     while start < n:
         step.chunk = slice_batch(step.batch, start, R)

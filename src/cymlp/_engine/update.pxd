@@ -13,9 +13,7 @@ from cymlp._engine.dataset cimport Range, multiply_sparse_transposed
 from cymlp._engine.kernels.elements cimport add_scaled, scale
 from cymlp._engine.kernels.gemm cimport gemm
 from cymlp._engine.kernels.reductions cimport absolute_sum, column_sums, squared_norm
-from cymlp._engine.kernels.update_rules cimport (
-    apply, l1_coefficient, l2_share, rule_t, soft_threshold
-)
+from cymlp._engine.kernels.update_rules cimport apply, rule_t, soft_threshold
 from cymlp._engine.passes cimport deltas_at, gather_inputs
 from cymlp._engine.run cimport (
     IN_BUFFER, IN_PARAMETERS, MOST_ROWS_IN_BLOCK, Part, Run, Step, clips, elements_of, partition
@@ -72,31 +70,30 @@ cdef inline void make_gradient(
 
 
 cdef inline void add_penalties(
-    Run *run, const rule_t *rule, Py_ssize_t rank, const ParameterBlock *block, const floating *W,
-    Py_ssize_t size,
+    Run *run, Py_ssize_t rank, const ParameterBlock *block, const floating *W, Py_ssize_t size
 ) noexcept nogil:
-    """squares and sizes of a part grow by those of these weights W (size,) of a block."""
-    cdef double l1 = l1_coefficient(rule, block.layer)
+    """squares and sizes of a part grow by those of these parameters W (size,) of a block."""
     if not block.decays:
         return
-    if rule.alpha > 0:
-        run.squares[rank] += l2_share(rule, block.layer) * squared_norm(W, size)
-    if l1 > 0:
-        run.sizes[rank] += l1 * absolute_sum(W, size)
+    if run.architecture.alpha > 0:
+        run.squares[rank] += block.l2_share * squared_norm(W, size)
+    if block.l1 > 0:
+        run.sizes[rank] += block.l1 * absolute_sum(W, size)
 
 
 cdef inline void sum_penalties(
     Run *run, Py_ssize_t rank, const floating *parameters
 ) noexcept nogil:
-    """squares and sizes of a part <- those of all its weights, where there are penalties."""
+    """squares and sizes of a part <- those of all its parameters, where there are penalties."""
+    cdef const ParameterBlock *block
     cdef Py_ssize_t i
     cdef Range elements
     run.squares[rank] = run.sizes[rank] = 0
     for i in range(run.architecture.n_blocks):
-        elements = elements_of(run, &run.architecture.blocks[i], rank)
+        block = &run.architecture.blocks[i]
+        elements = elements_of(run, block, rank)
         add_penalties(
-            run, &run.rule, rank, &run.architecture.blocks[i], parameters + elements.start,
-            elements.stop - elements.start,
+            run, rank, block, parameters + elements.start, elements.stop - elements.start
         )
 
 
@@ -106,30 +103,30 @@ cdef inline void apply_update(
 ) noexcept nogil:
     """Update these elements of a block by their gradient G (size,), unless that is done already.
 
-    ``l2`` times the parameters is yet to be added to it. The part's penalties grow by theirs.
+    ``l2`` times the parameters is yet to be added to G. The part's penalties grow by theirs.
     """
     cdef const rule_t *rule = &part.step.rule
     cdef Py_ssize_t n = run.architecture.n_parameters, size = elements.stop - elements.start
-    cdef double l1 = l1_coefficient(rule, block.layer) if block.decays else 0
     cdef floating *W = parameters + elements.start
     cdef floating *state = <floating *>run.state + elements.start
     if run.gradient_place != IN_PARAMETERS:
         apply(rule, W, G, state, n, size, l2, rule.weight_decay if block.decays else 0)
-    if l1 > 0:
-        soft_threshold(rule, W, state, n, size, l1 / part.step.weight)
-    add_penalties(run, rule, part.rank, block, W, size)
+    if block.l1 > 0:
+        soft_threshold(rule, W, state, n, size, block.l1 / part.step.weight)
+    add_penalties(run, part.rank, block, W, size)
 
 
 cdef inline void update_block(
     Run *run, const Part *part, const ParameterBlock *block, floating *parameters
 ) noexcept nogil:
-    """Update a part's rows of a block, some of them after others; or make their gradient alone,
-    where more chunks follow or where it will be clipped.
+    """Update a part's rows of a block by the chunk, some of them after others.
+
+    Where more chunks follow, or where the gradient will be clipped, it is made and left.
     """
     cdef const Step *step = part.step
     cdef const rule_t *rule = &step.rule
     cdef Range all_rows = partition(block.rows, part.rank, run.barrier.size, LINE), rows, elements
-    cdef double l2 = rule.alpha * l2_share(rule, block.layer) / step.weight if block.decays else 0
+    cdef double l2 = run.architecture.alpha * block.l2_share / step.weight
     cdef double factor = 1 / step.weight, keep = not step.is_first
     cdef Py_ssize_t piece = all_rows.stop - all_rows.start, stride = 0, size
     cdef floating *work = <floating *>run.work

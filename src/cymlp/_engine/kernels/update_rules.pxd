@@ -1,5 +1,8 @@
 """Update rules as flat loops over parameters w, gradient g and moving state, (size,) each.
 
+To add one: an entry in ``RuleName`` and in the table below it, a loop, and branches in ``apply``
+and, if its steps are not those of momentum, in ``soft_threshold``.
+
 ``penalty`` is the L2 coefficient of the step: the gradient used is g + penalty * w.
 """
 from cython cimport floating
@@ -7,31 +10,36 @@ from libc.math cimport sqrt, sqrtf
 
 from cymlp._engine.kernels.elements cimport add_scaled, scale
 
-# The last is no update: it leaves the whole gradient behind, penalty included, for L-BFGS.
 cdef enum RuleName:
-    SGD, MOMENTUM, NESTEROV, ADAM, GRADIENT
+    SGD, MOMENTUM, NESTEROV, ADAM
+    N_RULES
+    GRADIENT = N_RULES   # no update: it leaves the gradient behind, L2 penalty included
+
+cdef extern from *:
+    """
+    typedef struct { const char *name; int n_states; } cymlp_rule;
+
+    /* In the order of RuleName, with the vectors of the parameters' size that each carries on. */
+    static inline const cymlp_rule *cymlp_rule_entry(int name) {
+        static const cymlp_rule table[] = {
+            {"sgd", 0}, {"momentum", 1}, {"nesterov", 1}, {"adam", 2}, {"", 0},
+        };
+        return &table[name];
+    }
+    """
+    ctypedef struct rule_entry_t "cymlp_rule":
+        const char *name
+        int n_states
+    const rule_entry_t *rule_entry "cymlp_rule_entry"(int name) noexcept nogil
 
 
 cdef struct rule_t:
     RuleName name
     double learning_rate
-    double alpha              # the L2 coefficient, of each layer times its share:
-    const double *l2_shares   # (n_layers,), or NULL where all are 1
-    const double *l1          # (n_layers,) L1 coefficients, or NULL where there are none
     double weight_decay       # decoupled: of the weights themselves, at each update
     double clip_norm          # the longest gradient; 0 for any
     double momentum, beta_1, beta_2, epsilon
     long long n_updates
-
-
-cdef inline double l2_share(const rule_t *rule, Py_ssize_t layer) noexcept nogil:
-    """The layer's L2 coefficient over alpha."""
-    return 1 if rule.l2_shares == NULL else rule.l2_shares[layer]
-
-
-cdef inline double l1_coefficient(const rule_t *rule, Py_ssize_t layer) noexcept nogil:
-    """The layer's L1 coefficient."""
-    return 0 if rule.l1 == NULL else rule.l1[layer]
 
 
 cdef inline floating sqrt_(floating x) noexcept nogil:
@@ -143,9 +151,9 @@ cdef inline void soft_threshold(
 ) noexcept nogil:
     """w (size,) <- sign(w) max(|w| - threshold, 0): the proximal step of the penalty l1 |w|_1.
 
-    The threshold is l1 times the step that the rule makes in the long run of a gradient of 1:
-    the rate, over 1 - momentum, or over sqrt(v) + epsilon for each weight. So that what it
-    comes to rest at minimises the loss with its penalty, whatever the rule.
+    The threshold is l1 times the step that the rule makes in the long run for a gradient of 1:
+    the rate, divided by 1 - momentum, or by sqrt(v) + epsilon of each weight. Whatever the rule,
+    the weights then come to rest where the loss with its penalty is least.
 
     A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse
     problems", SIAM J. Imaging Sciences 2, 2009; P. Melchior et al., "Proximal Adam: robust
