@@ -218,8 +218,7 @@ cdef inline double forward_backward(
         add_partial_products(run, part, parameters)
     else:
         X = gather_inputs(
-            run, part.step.chunk, rows, Range(0, run.architecture.units[0]),
-            <floating *>part.work, &stride,
+            run, part.step.chunk, rows, part.features, <floating *>part.work, &stride
         )
         if X != NULL:
             X += part.row * stride

@@ -65,12 +65,12 @@ cdef struct Step:
 
 
 cdef struct Part:
-    # One thread's share of a chunk: its rows in the passes, its features before and after them.
+    # One thread's share of a chunk.
     Py_ssize_t rank
     const Step *step          # NULL in a prediction
     Batch batch               # its rows
     Py_ssize_t row            # where they begin in the chunk
-    Range features            # its columns of A_0 where that is shared out by features
+    Range features            # its columns of A_0: all, unless that is shared out by features
     void *work                # where the chunk's A, D and F lie
     void *scratch             # its own memory
     void *Z                   # (n, k) for the output layer's pre-activations
@@ -80,8 +80,11 @@ cdef inline Range partition(
     Py_ssize_t total, Py_ssize_t rank, Py_ssize_t size, Py_ssize_t unit
 ) noexcept nogil:
     """Part ``rank`` of ``size``, of ``total`` things that are given out by ``unit``."""
-    cdef Range part
-    cdef Py_ssize_t units = (total + unit - 1) // unit
+    cdef Range part = Range(0, total)
+    cdef Py_ssize_t units
+    if size == 1:
+        return part
+    units = (total + unit - 1) // unit
     part.start = min(total, units * rank // size * unit)
     part.stop = min(total, units * (rank + 1) // size * unit)
     return part
@@ -107,7 +110,9 @@ cdef inline Part training_part(const Run *run, const Step *step, Py_ssize_t rank
     part.rank, part.step = rank, step
     part.batch = slice_batch(step.chunk, rows.start, rows.stop - rows.start)
     part.row = rows.start
-    part.features = partition(architecture.units[0], rank, size, LINE)
+    part.features = Range(0, architecture.units[0])
+    if space.by_features:
+        part.features = partition(architecture.units[0], rank, size, LINE)
     part.work = run.work
     part.scratch = <char *>run.work + run.itemsize * (space.scratch + rank * space.scratch_size)
     part.Z = <char *>run.work + run.itemsize * (

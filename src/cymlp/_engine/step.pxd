@@ -3,6 +3,7 @@ from cython cimport floating
 
 from cymlp._engine.dataset cimport Range, slice_batch, total_weight
 from cymlp._engine.kernels.subnormals cimport flush_subnormals, restore_subnormals
+from cymlp._engine.kernels.update_rules cimport begin_update
 from cymlp._engine.passes cimport forward_backward, partial_products
 from cymlp._engine.run cimport Part, Run, Step, clips, training_part, wait_for_others
 from cymlp._engine.signals cimport interrupted
@@ -79,7 +80,7 @@ cdef inline void train_batches(void *arguments, Range parts) noexcept nogil:
         if step.weight > 0:
             if run.rates != NULL:
                 step.rule.learning_rate = run.rates[step.rule.n_updates - run.first_update]
-            step.rule.n_updates += 1
+            begin_update(&step.rule)
             if single:
                 goes_on = make_step(run, &step, &parts, <float *>run.parameters)
             else:

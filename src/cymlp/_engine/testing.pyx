@@ -147,7 +147,7 @@ def apply(
     cdef Py_ssize_t size = w.shape[0]
     if g.shape[0] != size or state.shape[0] != rule.n_states or state.shape[1] != size:
         raise ValueError("The shapes of w, g and the state do not agree")
-    rule.fields.n_updates += 1
+    update_rules.begin_update(&rule.fields)
     update_rules.apply(
         &rule.fields, &w[0], &g[0], &state[0, 0] if rule.n_states else NULL, size, size,
         penalty, rule.fields.weight_decay,

@@ -28,16 +28,12 @@ cdef inline const floating *layer_inputs(
     """The chunk's A_l of these units (n, units); NULL where X is sparse."""
     cdef const architecture_t *architecture = run.architecture
     cdef const floating *A
-    stride[0] = architecture.units[layer]
     if layer > 0:
+        stride[0] = architecture.units[layer]
         return work + run.space.R * architecture.A[layer] + units.start
-    # The rows were gathered before.
-    if run.space.by_features:
-        return gather_inputs(run, part.step.chunk, Range(0, 0), units, work, stride)
-    A = gather_inputs(
-        run, part.step.chunk, Range(0, 0), Range(0, architecture.units[0]), work, stride
-    )
-    return A if A == NULL else A + units.start
+    # The rows were gathered before the passes.
+    A = gather_inputs(run, part.step.chunk, Range(0, 0), part.features, work, stride)
+    return A if A == NULL else A + (units.start - part.features.start)
 
 
 cdef inline void make_gradient(

@@ -40,6 +40,7 @@ cdef struct rule_t:
     double clip_norm          # the longest gradient; 0 for any
     double momentum, beta_1, beta_2, epsilon
     long long n_updates
+    double step_size          # of the present update, see ``begin_update``
 
 
 cdef inline floating sqrt_(floating x) noexcept nogil:
@@ -100,14 +101,15 @@ cdef inline void adam(
         w[i] -= rate * m[i] / (sqrt_(v[i]) + epsilon)
 
 
-cdef inline double step_size(const rule_t *rule) noexcept nogil:
-    """The learning rate; Adam's with both bias corrections of update number ``n_updates``."""
-    if rule.name != ADAM:
-        return rule.learning_rate
-    return (
-        rule.learning_rate * sqrt(1 - rule.beta_2 ** rule.n_updates)
-        / (1 - rule.beta_1 ** rule.n_updates)
-    )
+cdef inline void begin_update(rule_t *rule) noexcept nogil:
+    """Count an update; its step size is the learning rate, for Adam with both bias corrections."""
+    rule.n_updates += 1
+    rule.step_size = rule.learning_rate
+    if rule.name == ADAM:
+        rule.step_size = (
+            rule.learning_rate * sqrt(1 - rule.beta_2 ** rule.n_updates)
+            / (1 - rule.beta_1 ** rule.n_updates)
+        )
 
 
 cdef inline void apply(
@@ -120,7 +122,7 @@ cdef inline void apply(
     the velocity, or Adam's m and v. Decay is I. Loshchilov and F. Hutter's, "Decoupled weight
     decay regularization" (2019): w <- (1 - learning rate * decay) w.
     """
-    cdef floating rate = <floating>step_size(rule)
+    cdef floating rate = <floating>rule.step_size
     if decay > 0:
         add_scaled(g, <floating>penalty, w, size)   # of the weights before they decay
         scale(w, size, <floating>(1 - rule.learning_rate * decay))
@@ -159,7 +161,7 @@ cdef inline void soft_threshold(
     problems", SIAM J. Imaging Sciences 2, 2009; P. Melchior et al., "Proximal Adam: robust
     adaptive update scheme for constrained optimization", 2019, arXiv:1910.10094.
     """
-    cdef floating threshold = <floating>(step_size(rule) * l1), epsilon = <floating>rule.epsilon
+    cdef floating threshold = <floating>(rule.step_size * l1), epsilon = <floating>rule.epsilon
     cdef const floating *v
     cdef Py_ssize_t i
     if rule.name == ADAM:
