@@ -44,6 +44,8 @@ DIRECTIVES = {
 # what inlines them. Those of other sets than the compiler's own have a suffix.
 PLAIN_MODULES = ["architecture", "cpu", "dataset", "team", "update_rule"]
 KERNEL_MODULES = ["engine", "testing"]
+# For tests and benchmarks only; not part of wheels.
+IN_SOURCE_TREE_ONLY = "cymlp._engine.testing"
 # What cpu.pyx asks the CPU for, no more; the names of the sets are too new for some compilers.
 V3 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2"]
 WIDE = ["-mprefer-vector-width=512"]
@@ -57,7 +59,9 @@ def extensions():
     """All extension modules."""
     kernels = {
         "include_dirs": ["src/cymlp/_engine/kernels"],
-        "depends": ["src/cymlp/_engine/kernels/tile.h"],
+        "depends": [
+            f"src/cymlp/_engine/kernels/{name}.h" for name in ("reductions", "tile", "vectors")
+        ],
     }
     modules = cythonize(
         [
@@ -97,6 +101,12 @@ class BuildExtensions(build_ext):
     def finalize_options(self):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
+        if not (self.inplace or self.editable_mode):
+            self.extensions = [
+                module
+                for module in self.extensions
+                if not module.name.startswith(IN_SOURCE_TREE_ONLY)
+            ]
 
     def run(self):
         try:

@@ -99,15 +99,19 @@ def _element_loops(
     renew = partial(np.copyto, Z, fresh)
     loops: dict[str, tuple[Callable[[], object], Callable[[], object] | None]] = {}
     for activation in ("logistic", "tanh", "relu"):
-        net = Architecture((1, 1, 1), activation, "identity")
-        loops[activation] = partial(testing.activate, net, Z), renew
+        architecture = Architecture((1, 1, 1), activation, "identity")
+        loops[activation] = partial(testing.activate, architecture, Z), renew
         loops[f"derivative of {activation}"] = (
-            partial(testing.multiply_derivative, net, A, Z),
+            partial(testing.multiply_derivative, architecture, A, Z),
             renew,
         )
-    for output in ("softmax", "logistic", "identity"):
-        net = Architecture((1, 1), "relu", output)
-        delta = partial(testing.output_delta, net, Z, T, row_weights)
+    for output, loss in (
+        ("softmax", "log_loss"),
+        ("logistic", "log_loss"),
+        ("identity", "squared_error"),
+    ):
+        architecture = Architecture((1, 1), "relu", output, loss=loss)
+        delta = partial(testing.loss_and_delta, architecture, Z, T, row_weights)
         loops[f"{output}, loss and delta"] = delta, renew
     momentum = {"momentum": 0.9}
     rules: dict[str, dict[str, Any]] = {
@@ -117,9 +121,9 @@ def _element_loops(
         "adam": ADAM,
     }
     for rule, settings in rules.items():
-        update = UpdateRule(rule, learning_rate=1e-3, alpha=0.0, **settings)
-        state = np.zeros((update.n_states, w.size), dtype=dtype)
-        loops[f"{rule} step"] = partial(testing.apply, update, w, g, state, 1e-6), None
+        engine_rule = UpdateRule(rule, learning_rate=1e-3, **settings)
+        state = np.zeros((engine_rule.n_states, w.size), dtype=dtype)
+        loops[f"{rule} step"] = partial(testing.apply, engine_rule, w, g, state, 1e-6), None
     return loops
 
 

@@ -16,7 +16,7 @@ def _normal_density(z):
     return np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
 
 
-def _mish_slope(z):
+def _mish_derivative(z):
     t = np.tanh(np.logaddexp(0, z))
     return t + z * (1 - t**2) * expit(z)
 
@@ -41,11 +41,11 @@ ACTIVATIONS = {
     ),
     "gelu": (lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _normal_density(z)),
     "silu": (lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))),
-    "mish": (lambda z: z * np.tanh(np.logaddexp(0, z)), _mish_slope),
+    "mish": (lambda z: z * np.tanh(np.logaddexp(0, z)), _mish_derivative),
     "softplus": (lambda z: np.logaddexp(0, z), expit),
 }
-# Those of which f' cannot be told from f.
-KEEPING_SLOPE = ("gelu", "silu", "mish", "softplus")
+# Those of which f does not give f'.
+KEEPING_DERIVATIVE = ("gelu", "silu", "mish", "softplus")
 
 
 def softmax(z):
@@ -61,6 +61,16 @@ LINKS = {
     "absolute_error": lambda z: z,
     "huber": lambda z: z,
     "quantile": lambda z: z,
+}
+# The engine's output activation and loss of each.
+OUTPUTS = {
+    "identity": ("identity", "squared_error"),
+    "exp": ("exp", "poisson"),
+    "logistic": ("logistic", "log_loss"),
+    "softmax": ("softmax", "log_loss"),
+    "absolute_error": ("identity", "absolute_error"),
+    "huber": ("identity", "huber"),
+    "quantile": ("identity", "quantile"),
 }
 # Where Huber's loss changes its form, and the quantile.
 LOSS_PARAMETERS = {"huber": 0.7, "quantile": 0.3}

@@ -14,6 +14,7 @@ from reference import (
     LINKS,
     LOSS_PARAMETERS,
     LOSSES,
+    OUTPUTS,
     ReferenceNetwork,
     ReferenceUpdate,
     targets_for,
@@ -21,13 +22,13 @@ from reference import (
 
 DTYPES = [np.float32, np.float64]
 HIDDEN = [(), (5,), (4, 6), (5, 3, 4)]
-MIXED = ["gelu", "relu", "mish"]  # with and without slopes that are kept
+MIXED = ["gelu", "relu", "mish"]  # with and without derivatives that are kept
 
 
 class Case:
     """A small problem: a reference network with samples, targets and weights.
 
-    ``settings`` are the layout's: dropout, label_smoothing.
+    ``settings`` are the architecture's: dropout, label_smoothing.
     """
 
     def __init__(
@@ -39,72 +40,73 @@ class Case:
         self.X = rng.standard_normal((n, d)) * (rng.random((n, d)) < 0.6)
         self.T = targets_for(output, n, k, rng)
         self.w = rng.uniform(0.1, 2, n)
-        self.layout = _engine.Architecture(
+        self.activation, self.settings = activation, settings
+
+    def architecture(self, alpha=0.0, l1=0.0):
+        """With penalties of all layers, or of each."""
+        output_activation, loss = OUTPUTS[self.reference.output]
+        n_layers = len(self.units) - 1
+        return _engine.Architecture(
             self.units,
-            activation,
-            output,
-            loss_parameter=LOSS_PARAMETERS.get(output, 0.0),
-            **settings,
+            self.activation,
+            output_activation,
+            loss=loss,
+            loss_parameter=LOSS_PARAMETERS.get(self.reference.output, 0.0),
+            l2=tuple(np.broadcast_to(alpha, n_layers)),
+            l1=tuple(np.broadcast_to(l1, n_layers)),
+            **self.settings,
         )
 
-    def samples(self, X=None, dtype=np.float64, weighted=True):
+    def dataset(self, X=None, dtype=np.float64, weighted=True):
         X = self.X.astype(dtype) if X is None else X
         return _engine.Dataset(X, self.T.astype(dtype), self.w.astype(dtype) if weighted else None)
 
-    def work(self, samples, n_rows, dtype=np.float64):
-        return np.empty(_engine.workspace_elements(self.layout, samples, n_rows)[0], dtype=dtype)
-
-    def loss_gradient(self, samples, alpha, dtype=np.float64, parameters=None, work=None):
+    def loss_gradient(
+        self, dataset, alpha=0.0, dtype=np.float64, parameters=None, *, size=1,
+        most_chunk_rows=None, X_gradient=None,
+    ):  # fmt: skip
         parameters = self.reference.flat if parameters is None else parameters
         gradient = np.full(parameters.size, np.nan, dtype=dtype)
-        work = self.work(samples, len(self.X), dtype) if work is None else work
-        update = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=alpha)
-        loss = _engine.loss_gradient(
-            self.layout, update, parameters.astype(dtype), gradient, samples, work
-        )
+        architecture = self.architecture(alpha)
+        with engine_threads(size, 1, 1, 1) as team:
+            workspace = _engine.Workspace(
+                architecture, dataset, team=team, most_chunk_rows=most_chunk_rows
+            )
+            loss = _engine.loss_gradient(
+                architecture, parameters.astype(dtype), gradient, dataset, workspace, X_gradient
+            )
         return loss, gradient
 
-    def X_gradient(self, samples, dtype=np.float64, work=None, size=1):
-        """dloss/dX; memory beyond the workspace must stay as it is."""
-        parameters = self.reference.flat.astype(dtype)
-        out = np.full(self.X.shape, np.nan, dtype=dtype)
-        update = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=0.0)
-        n_elements, _ = _engine.workspace_elements(self.layout, samples, len(self.X), size)
-        memory = np.full(n_elements + 150_000, 7, dtype=dtype)
-        with engine_threads(size, 1, 1, 1) as team:
-            _engine.loss_gradient(
-                self.layout, update, parameters, np.empty_like(parameters), samples,
-                memory[:n_elements] if work is None else work, team, out,
-            )  # fmt: skip
-        assert_array_equal(memory[n_elements:], 7)
+    def X_gradient(self, dataset, dtype=np.float64, **settings):
+        """dloss/dX; memory around it must stay as it is."""
+        memory = np.full(self.X.size + 200, 7, dtype=dtype)
+        out = memory[100:-100].reshape(self.X.shape)
+        self.loss_gradient(dataset, dtype=dtype, X_gradient=out, **settings)
+        assert_array_equal(memory[:100], 7)
+        assert_array_equal(memory[-100:], 7)
         return out
 
     def train(
-        self, update, samples, batch_size, *, order=None, dtype=np.float64, in_place=False, size=1,
-        room=None,
+        self, rule, dataset, batch_size, *, alpha=0.0, l1=0.0, order=None, dtype=np.float64,
+        size=1, most_chunk_rows=None, seed=0,
     ):  # fmt: skip
-        """Parameters after one run, the loss it returned and the state it left.
-
-        ``room`` is for how many rows the workspace is, if not for a mini-batch's.
-        """
+        """Parameters after one run, the loss it returned and the state it left."""
         parameters = self.reference.flat.astype(dtype)
-        gradient = None if in_place else np.full_like(parameters, np.nan)
-        state = np.zeros((update.n_states, parameters.size), dtype=dtype)
-        n_rows = batch_size if room is None else room
-        n_elements, _ = _engine.workspace_elements(self.layout, samples, n_rows, size)
+        state = np.zeros((rule.n_states, parameters.size), dtype=dtype)
+        architecture = self.architecture(alpha, l1)
         with engine_threads(size, 1, 1, 1) as team:
+            workspace = _engine.Workspace(
+                architecture, dataset, rule, batch_size, team, most_chunk_rows=most_chunk_rows
+            )
             loss, _ = _engine.train(
-                self.layout, update, parameters, gradient, state, samples, order, batch_size,
-                np.full(n_elements, np.nan, dtype=dtype), team,
-            )  # fmt: skip
+                architecture, parameters, state, rule, dataset, workspace, order, seed=seed
+            )
         return parameters, loss, state
 
-    def outputs(self, samples, n_rows, *, order=None, linked=True, dtype=np.float64):
+    def outputs(self, dataset, n_rows, *, dtype=np.float64, **settings):
         out = np.full((n_rows, self.units[-1]), np.nan, dtype=dtype)
         parameters = self.reference.flat.astype(dtype)
-        n_elements, _ = _engine.prediction_elements(self.layout, samples, n_rows)
-        work = np.full(n_elements, np.nan, dtype=dtype)
-        _engine.predict(self.layout, parameters, samples, order, out, linked, work)
+        _engine.predict(self.architecture(), parameters, dataset, out, **settings)
         return out
 
 
@@ -118,9 +120,9 @@ def test_gradient_against_central_differences(hidden, activation, output):
     loss is the mean over the outputs, there is one output.
     """
     case = Case(hidden, activation, output, k=1 if output == "identity" else 3)
-    samples = case.samples()
+    dataset = case.dataset()
     parameters = case.reference.flat
-    _, gradient = case.loss_gradient(samples, 0.3)
+    _, gradient = case.loss_gradient(dataset, 0.3)
     numerical = np.empty_like(gradient)
     step = 1e-6
     for i in range(parameters.size):
@@ -128,7 +130,7 @@ def test_gradient_against_central_differences(hidden, activation, output):
         for sign in (1, -1):
             moved = parameters.copy()
             moved[i] += sign * step
-            ends.append(case.loss_gradient(samples, 0.3, parameters=moved)[0])
+            ends.append(case.loss_gradient(dataset, 0.3, parameters=moved)[0])
         numerical[i] = (ends[0] - ends[1]) / (2 * step)
     assert np.linalg.norm(gradient - numerical) < 1e-6 * np.linalg.norm(numerical)
 
@@ -140,7 +142,7 @@ def test_gradient_against_central_differences(hidden, activation, output):
 def test_loss_and_gradient_against_reference(hidden, activation, output, weighted):
     case = Case(hidden, activation, output)
     w = case.w if weighted else np.ones_like(case.w)
-    loss, gradient = case.loss_gradient(case.samples(weighted=weighted), 0.3)
+    loss, gradient = case.loss_gradient(case.dataset(weighted=weighted), 0.3)
     assert_allclose(gradient, case.reference.gradient(case.X, case.T, w, 0.3), rtol=1e-10)
     if output != "identity":
         assert_allclose(loss, case.reference.loss(case.X, case.T, w, 0.3), rtol=1e-12)
@@ -150,14 +152,14 @@ def test_loss_and_gradient_against_reference(hidden, activation, output, weighte
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 @pytest.mark.parametrize("activation", [[MIXED[i - j] for i in range(3)] for j in range(3)])
 def test_activations_of_each_layer(activation, rule, size):
-    """Forward pass and training, where some layers keep their slopes and some do not."""
+    """Forward pass and training, where some layers keep their derivatives and some do not."""
     case = Case((5, 3, 4), activation, d=70)
     assert_allclose(
-        case.outputs(case.samples(), 23), case.reference.forward(case.X)[1][-1], rtol=1e-12
+        case.outputs(case.dataset(), 23), case.reference.forward(case.X)[1][-1], rtol=1e-12
     )
     settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6} if rule == "adam" else {}
-    update = _engine.UpdateRule(rule, learning_rate=0.1, alpha=0.2, **settings)
-    parameters, loss, _ = case.train(update, case.samples(), 6, in_place=True, size=size)
+    engine_rule = _engine.UpdateRule(rule, learning_rate=0.1, **settings)
+    parameters, loss, _ = case.train(engine_rule, case.dataset(), 6, alpha=0.2, size=size)
     batches = [np.arange(23)[start : start + 6] for start in range(0, 23, 6)]
     expected, expected_loss = reference_training(case, rule, batches, 0.2, 0.1, **settings)
     assert_allclose(parameters, expected, rtol=1e-9, atol=1e-11)
@@ -165,15 +167,17 @@ def test_activations_of_each_layer(activation, rule, size):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("activates", [False, True])
 @pytest.mark.parametrize("output", LINKS)
 @pytest.mark.parametrize("hidden", HIDDEN, ids=len)
-def test_predict(hidden, output, linked, dtype):
+def test_predict(hidden, output, activates, dtype):
     case = Case(hidden, "logistic", output)
     pre, post = case.reference.forward(case.X)
-    out = case.outputs(case.samples(dtype=dtype), len(case.X), linked=linked, dtype=dtype)
+    out = case.outputs(
+        case.dataset(dtype=dtype), len(case.X), apply_output_activation=activates, dtype=dtype
+    )
     assert_allclose(
-        out, post[-1] if linked else pre[-1], rtol=1e-4 if dtype == np.float32 else 1e-12
+        out, post[-1] if activates else pre[-1], rtol=1e-4 if dtype == np.float32 else 1e-12
     )
 
 
@@ -197,11 +201,10 @@ def reference_X_gradient(case):
 def test_gradient_of_X(hidden, size, d, sparse, output):
     """Through each loss, by rows and by features, and in chunks of a few rows."""
     case = Case(hidden, "gelu", output, d=d)
-    samples = case.samples(csr_array(case.X) if sparse else None)
+    dataset = case.dataset(csr_array(case.X) if sparse else None)
     expected = reference_X_gradient(case)
-    assert_allclose(case.X_gradient(samples, size=size), expected, rtol=1e-6, atol=1e-8)
-    n_elements, _ = _engine.workspace_elements(case.layout, samples, 4, size)
-    result = case.X_gradient(samples, work=np.empty(n_elements), size=size)
+    assert_allclose(case.X_gradient(dataset, size=size), expected, rtol=1e-6, atol=1e-8)
+    result = case.X_gradient(dataset, most_chunk_rows=4, size=size)
     assert_allclose(result, expected, rtol=1e-6, atol=1e-8)
 
 
@@ -210,7 +213,7 @@ def test_gradient_of_X(hidden, size, d, sparse, output):
 def test_gradient_of_X_with_more_features_than_units(dtype, size):
     """The product W_0 D^T has more columns than any other: it needs the most packed memory."""
     case = Case((256,), "tanh", "identity", d=784)
-    result = case.X_gradient(case.samples(dtype=dtype), dtype, size=size)
+    result = case.X_gradient(case.dataset(dtype=dtype), dtype, size=size)
     (W, V), A = case.reference.W, case.reference.forward(case.X)[1]
     D = case.w[:, None] * (A[2] - case.T) / case.w.sum()
     expected = (D @ V.T * (1 - A[1] ** 2)) @ W.T
@@ -230,32 +233,33 @@ def reference_training(case, rule, batches, alpha, rate, weighted=True, **settin
     return network.flat, total / sum(len(rows) for rows in batches)
 
 
-@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("most_chunk_rows", [4, None])
 @pytest.mark.parametrize("size, d", [(1, 7), (2, 7), (3, 7), (2, 70), (3, 200)])
 @pytest.mark.parametrize("shuffled, weighted", [(False, False), (True, True)])
 @pytest.mark.parametrize("hidden", HIDDEN, ids=len)
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "nesterov", "adam"])
-def test_training_against_reference(rule, hidden, weighted, shuffled, size, d, in_place):
+def test_training_against_reference(rule, hidden, weighted, shuffled, size, d, most_chunk_rows):
     """Several steps of every rule, with a penalty and a last short mini-batch.
 
-    By teams of each size, that share the first product by rows or by features, with each
-    block's gradient used at once or with all of it kept.
+    By teams of each size, which share the first product by rows or by features, in chunks with all
+    of the gradient kept, or with each part of it used at once.
     """
     case = Case(hidden, d=d)
     settings = {"momentum": 0.8} if rule in ("momentum", "nesterov") else {}
     if rule == "adam":
         settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6}
     order = np.random.default_rng(1).permutation(23) if shuffled else None
-    update = _engine.UpdateRule(rule, learning_rate=0.1, alpha=0.2, **settings)
+    engine_rule = _engine.UpdateRule(rule, learning_rate=0.1, **settings)
     parameters, loss, _ = case.train(
-        update, case.samples(weighted=weighted), 6, order=order, size=size, in_place=in_place
-    )
+        engine_rule, case.dataset(weighted=weighted), 6, alpha=0.2, order=order, size=size,
+        most_chunk_rows=most_chunk_rows,
+    )  # fmt: skip
     rows = np.arange(23) if order is None else order
     batches = [rows[start : start + 6] for start in range(0, 23, 6)]
     expected, expected_loss = reference_training(
         case, rule, batches, 0.2, 0.1, weighted, **settings
     )
-    assert update.n_updates == len(batches)
+    assert engine_rule.n_updates == len(batches)
     assert_allclose(parameters, expected, rtol=1e-9, atol=1e-11)
     assert_allclose(loss, expected_loss, rtol=1e-12)
 
@@ -265,21 +269,16 @@ def test_training_against_reference(rule, hidden, weighted, shuffled, size, d, i
 def test_wide_layers_and_long_batches(rule, size):
     """More than one block of every kind: of a product's, of a W's rows, of a batch."""
     case = Case((600, 70), n=300, k=10, d=300)
-    update = _engine.UpdateRule(
-        rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
-    )
-    for batch_size, in_place in ((100, True), (300, False)):
+    settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6} if rule == "adam" else {}
+    for batch_size in (100, 300):
+        engine_rule = _engine.UpdateRule(rule, learning_rate=0.01, **settings)
         parameters, loss, _ = case.train(
-            update, case.samples(), batch_size, size=size, in_place=in_place
+            engine_rule, case.dataset(), batch_size, alpha=0.1, size=size
         )
         rows = [np.arange(i, i + batch_size) for i in range(0, 300, batch_size)]
-        settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6} if rule == "adam" else {}
         expected, expected_loss = reference_training(case, rule, rows, 0.1, 0.01, **settings)
         assert_allclose(parameters, expected, rtol=1e-7, atol=1e-9)
         assert_allclose(loss, expected_loss, rtol=1e-11)
-        update = _engine.UpdateRule(
-            rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
-        )
 
 
 def test_subnormal_parameters_become_zero():
@@ -287,50 +286,50 @@ def test_subnormal_parameters_become_zero():
     case = Case((), output="identity")
     case.reference.flat = np.full_like(case.reference.flat, 1e-310)
     case.X[:, 0] = 0
-    update = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0)
-    parameters, _, _ = case.train(update, case.samples(), 23, in_place=True)
+    sgd = _engine.UpdateRule("sgd", learning_rate=0.1)
+    parameters, _, _ = case.train(sgd, case.dataset(), 23)
     assert_array_equal(parameters[:3], 0)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 23])
+@pytest.mark.parametrize("batch_size", [4, 23])
 @pytest.mark.parametrize("hidden", HIDDEN, ids=len)
 def test_sgd_in_place_equals_gradient_then_update(hidden, batch_size):
+    """In one chunk the gradient is made in the parameters, in several beside them."""
     results = [
         Case(hidden).train(
-            _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0.2),
-            Case(hidden).samples(),
+            _engine.UpdateRule("sgd", learning_rate=0.1),
+            Case(hidden).dataset(),
             batch_size,
-            in_place=in_place,
+            alpha=0.2,
+            most_chunk_rows=most_chunk_rows,
         )
-        for in_place in (True, False)
+        for most_chunk_rows in (None, 2)
     ]
-    assert_allclose(results[0][0], results[1][0], rtol=1e-12, atol=1e-14)
+    assert_allclose(results[0][0], results[1][0], rtol=1e-11, atol=1e-14)
     assert_allclose(results[0][1], results[1][1], rtol=1e-13)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
-def test_float32_follows_float64(rule, dtype):
+def test_float32_follows_float64(rule):
     case = Case((5, 4))
-    parameters, loss, _ = case.train(
-        _engine.UpdateRule(
-            rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
-        ),
-        case.samples(dtype=dtype), 5, dtype=dtype, in_place=rule == "sgd",
-    )  # fmt: skip
-    exact, exact_loss, _ = case.train(
-        _engine.UpdateRule(
-            rule, learning_rate=0.01, alpha=0.1, beta_1=0.9, beta_2=0.99, epsilon=1e-6
-        ),
-        case.samples(), 5,
-    )  # fmt: skip
-    assert parameters.dtype == dtype
-    assert_allclose(parameters, exact, rtol=1e-3, atol=1e-5)
-    assert_allclose(loss, exact_loss, rtol=1e-5)
+    settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6} if rule == "adam" else {}
+    results = [
+        case.train(
+            _engine.UpdateRule(rule, learning_rate=0.01, **settings),
+            case.dataset(dtype=dtype),
+            5,
+            alpha=0.1,
+            dtype=dtype,
+        )
+        for dtype in DTYPES
+    ]
+    assert results[0][0].dtype == np.float32
+    assert_allclose(results[0][0], results[1][0], rtol=1e-3, atol=1e-5)
+    assert_allclose(results[0][1], results[1][1], rtol=1e-5)
 
 
 def strided_forms(X):
-    """The same numbers in every memory layout."""
+    """The same numbers in every memory architecture."""
     wide = np.zeros((X.shape[0], 2 * X.shape[1]), dtype=X.dtype)
     wide[:, ::2] = X
     tall = np.zeros((3 * X.shape[0], X.shape[1]), dtype=X.dtype)
@@ -359,10 +358,10 @@ def test_memory_layouts_of_X(form, shuffled, dtype):
     order = np.random.default_rng(1).permutation(len(X)) if shuffled else None
     results = []
     for form_of_X in (X, strided_forms(X)[form]):
-        update = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0.0)
-        samples = case.samples(form_of_X, dtype)
-        results.append(case.train(update, samples, 5, order=order, dtype=dtype)[0])
-        results.append(case.outputs(samples, len(X), order=order, dtype=dtype))
+        sgd = _engine.UpdateRule("sgd", learning_rate=0.1)
+        dataset = case.dataset(form_of_X, dtype)
+        results.append(case.train(sgd, dataset, 5, order=order, dtype=dtype)[0])
+        results.append(case.outputs(dataset, len(X), order=order, dtype=dtype))
     assert_allclose(results[2], results[0], rtol=1e-4 if dtype == np.float32 else 1e-12)
     assert_allclose(results[3], results[1], rtol=1e-4 if dtype == np.float32 else 1e-12)
 
@@ -372,15 +371,13 @@ def test_broadcast_and_single_column_X():
     case = Case((), output="identity", k=1)
     constant = np.broadcast_to(np.arange(7.0), (23, 7))
     assert_array_equal(
-        case.outputs(case.samples(constant), 23), case.outputs(case.samples(constant.copy()), 23)
+        case.outputs(case.dataset(constant), 23), case.outputs(case.dataset(constant.copy()), 23)
     )
-    layout = _engine.Architecture((1, 2), "relu", "identity")
+    architecture = _engine.Architecture((1, 2), "relu", "identity")
     column = np.arange(12.0).reshape(6, 2)[:, 1:]
     parameters = np.array([2.0, 3.0, 0.5, -0.5])
     out = np.empty((6, 2))
-    samples = _engine.Dataset(column)
-    work = np.empty(_engine.prediction_elements(layout, samples, 6)[0])
-    _engine.predict(layout, parameters, samples, None, out, True, work)
+    _engine.predict(architecture, parameters, _engine.Dataset(column), out)
     assert_allclose(out, column * [2, 3] + [0.5, -0.5])
 
 
@@ -396,15 +393,17 @@ def test_sparse_equals_dense(hidden, shuffled, container, index_dtype, dtype):
     sparse.indices = sparse.indices.astype(index_dtype)
     sparse.indptr = sparse.indptr.astype(index_dtype)
     order = np.random.default_rng(1).permutation(len(case.X)) if shuffled else None
-    for in_place in (False, True):
+    for most_chunk_rows in (2, None):
         results = []
         for X in (sparse, case.X.astype(dtype)):
-            update = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0.2)
-            samples = case.samples(X, dtype)
-            results.append(
-                case.train(update, samples, 5, order=order, dtype=dtype, in_place=in_place)[0]
-            )
-            results.append(case.outputs(samples, len(case.X), order=order, dtype=dtype))
+            sgd = _engine.UpdateRule("sgd", learning_rate=0.1)
+            dataset = case.dataset(X, dtype)
+            trained = case.train(
+                sgd, dataset, 5, alpha=0.2, order=order, dtype=dtype,
+                most_chunk_rows=most_chunk_rows,
+            )  # fmt: skip
+            results.append(trained[0])
+            results.append(case.outputs(dataset, len(case.X), order=order, dtype=dtype))
         assert_allclose(results[0], results[2], rtol=rtol, atol=rtol)
         assert_allclose(results[1], results[3], rtol=rtol)
 
@@ -416,58 +415,64 @@ def test_sparse_with_repeated_and_unsorted_entries():
     )
     case = Case()
     expected = case.reference.forward(X.toarray())[1][-1]
-    samples = _engine.Dataset(X)
-    assert_allclose(case.outputs(samples, 2), expected, rtol=1e-12)
+    dataset = _engine.Dataset(X)
+    assert_allclose(case.outputs(dataset, 2), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_chunks_do_not_show(sparse):
-    """A workspace for fewer rows than a batch gives the same gradient and the same outputs."""
+    """Whatever the rows of a chunk, the loss and the gradient are the same."""
     case = Case((5, 4))
-    samples = case.samples(csr_array(case.X) if sparse else None)
-    whole = case.loss_gradient(samples, 0.3)
-    for n_rows in (1, 4, 10):
-        work = case.work(samples, n_rows)
-        parts = case.loss_gradient(samples, 0.3, work=work)
+    dataset = case.dataset(csr_array(case.X) if sparse else None)
+    whole = case.loss_gradient(dataset, 0.3)
+    for most_chunk_rows in (1, 4, 10):
+        parts = case.loss_gradient(dataset, 0.3, most_chunk_rows=most_chunk_rows)
         assert_allclose(parts[0], whole[0], rtol=1e-13)
         assert_allclose(parts[1], whole[1], rtol=1e-9, atol=1e-14)
-        out = np.empty((23, 3))
-        n_elements, _ = _engine.prediction_elements(case.layout, samples, n_rows)
-        work = np.empty(n_elements)
-        _engine.predict(case.layout, case.reference.flat, samples, None, out, True, work)
-        assert_allclose(out, case.outputs(samples, 23), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_predictions_of_many_chunks(sparse, size):
+    """Of more rows than any chunk has, some threads' last chunk being shorter or missing."""
+    case = Case((300,), n=1537, d=700)
+    dataset = case.dataset(csr_array(case.X) if sparse else None)
+    with engine_threads(size, 1, 1, 1) as team:
+        out = case.outputs(dataset, 1537, team=team)
+    assert_allclose(out, case.reference.forward(case.X)[1][-1], rtol=1e-9, atol=1e-12)
 
 
 def test_workspace_is_bounded():
     """However many rows a batch has; and it never has more rows than the batch."""
-    layout = _engine.Architecture((784, 100, 10), "relu", "softmax")
-    samples = _engine.Dataset(np.empty((10, 784), dtype=np.float32))
-    for n_rows in (1, 10, 1_000, 1_000_000_000):
-        n_elements, chunk = _engine.workspace_elements(layout, samples, n_rows)
-        assert 4 * n_elements < 8_000_000
-        assert 1 <= chunk <= n_rows
+    architecture = _engine.Architecture((784, 100, 10), "relu", "softmax")
+    dataset = _engine.Dataset(np.empty((10, 784), dtype=np.float32))
+    for batch_size in (1, 10, 1_000, 1_000_000_000):
+        workspace = _engine.Workspace(architecture, dataset, batch_size=batch_size)
+        assert workspace.n_bytes < 8_000_000
+        assert 1 <= workspace.chunk_rows <= batch_size
 
 
 def test_chunks_of_sparse_rows_are_bounded_by_their_entries():
     """So that Ctrl-C does not wait: a chunk has at most 5e7 products with the first weights."""
-    layout = _engine.Architecture((50_000, 100, 2), "relu", "softmax")
-    X = csr_array(np.ones((20, 50_000), dtype=np.float32))
-    _, chunk = _engine.workspace_elements(layout, _engine.Dataset(X), 1000)
-    assert chunk == 9
-    X = csr_array((20, 50_000), dtype=np.float32)
-    assert _engine.workspace_elements(layout, _engine.Dataset(X), 1000)[1] == 1000
+    architecture = _engine.Architecture((50_000, 100, 2), "relu", "softmax")
+
+    def chunk_rows(X):
+        return _engine.Workspace(architecture, _engine.Dataset(X), batch_size=1000).chunk_rows
+
+    assert chunk_rows(csr_array(np.ones((20, 50_000), dtype=np.float32))) == 9
+    assert chunk_rows(csr_array((20, 50_000), dtype=np.float32)) == 1000
 
 
 def test_batches_without_weight_are_skipped():
     case = Case()
     case.w[:6] = 0
-    update = _engine.UpdateRule("adam", learning_rate=0.1, alpha=0.2, beta_1=0.9, beta_2=0.99)
-    parameters, loss, _ = case.train(update, case.samples(), 6)
+    adam = _engine.UpdateRule("adam", learning_rate=0.1, beta_1=0.9, beta_2=0.99)
+    parameters, loss, _ = case.train(adam, case.dataset(), 6, alpha=0.2)
     batches = [np.arange(start, min(start + 6, 23)) for start in range(6, 23, 6)]
     expected, expected_loss = reference_training(
         case, "adam", batches, 0.2, 0.1, beta_1=0.9, beta_2=0.99, epsilon=0
     )
-    assert update.n_updates == 3
+    assert adam.n_updates == 3
     assert_allclose(parameters, expected, rtol=1e-9)
     assert_allclose(loss, expected_loss, rtol=1e-12)
 
@@ -475,7 +480,7 @@ def test_batches_without_weight_are_skipped():
 def test_bool_targets():
     case = Case()
     indicator = _engine.Dataset(case.X, case.T.astype(bool), case.w)
-    assert case.loss_gradient(indicator, 0.1)[0] == case.loss_gradient(case.samples(), 0.1)[0]
+    assert case.loss_gradient(indicator, 0.1)[0] == case.loss_gradient(case.dataset(), 0.1)[0]
 
 
 def test_class_targets():
@@ -485,7 +490,7 @@ def test_class_targets():
     case.T = np.eye(case.T.shape[1])[classes]
     as_classes = _engine.Dataset(case.X, classes, case.w, n_classes=case.T.shape[1])
     loss, gradient = case.loss_gradient(as_classes, 0.1)
-    expected_loss, expected = case.loss_gradient(case.samples(), 0.1)
+    expected_loss, expected = case.loss_gradient(case.dataset(), 0.1)
     assert loss == expected_loss
     assert_array_equal(gradient, expected)
 
@@ -494,19 +499,17 @@ def test_class_targets():
 def test_nothing_is_allocated_in_a_run(sparse):
     """A run of many mini-batches takes no more memory than a run of one."""
     case = Case(n=2000)
-    samples = case.samples(csr_array(case.X) if sparse else None)
+    dataset = case.dataset(csr_array(case.X) if sparse else None)
     order = np.random.default_rng(1).permutation(2000)
-    update = _engine.UpdateRule("adam", learning_rate=0.1, alpha=0.2, beta_1=0.9, beta_2=0.99)
+    adam = _engine.UpdateRule("adam", learning_rate=0.1, beta_1=0.9, beta_2=0.99)
     parameters = case.reference.flat
-    gradient = np.empty_like(parameters)
     state = np.zeros((2, parameters.size))
-    work = case.work(samples, 2)
+    architecture = case.architecture(alpha=0.2)
+    workspace = _engine.Workspace(architecture, dataset, adam, 2)
 
     def peak(n_rows):
         tracemalloc.start()
-        _engine.train(
-            case.layout, update, parameters, gradient, state, samples, order[:n_rows], 2, work
-        )
+        _engine.train(architecture, parameters, state, adam, dataset, workspace, order[:n_rows])
         result = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return result
@@ -521,7 +524,7 @@ class TestMisuse:
     def test_dtypes(self):
         case = Case()
         with pytest.raises(TypeError, match="one dtype"):
-            case.outputs(case.samples(dtype=np.float32), 23)
+            case.outputs(case.dataset(dtype=np.float32), 23)
         with pytest.raises(TypeError, match="targets"):
             _engine.Dataset(case.X, case.T.astype(np.float32))
         with pytest.raises(TypeError, match="X must have"):
@@ -529,22 +532,84 @@ class TestMisuse:
 
     def test_shapes(self):
         case = Case()
-        samples = case.samples()
-        work = case.work(samples, 23)
+        architecture, dataset = case.architecture(), case.dataset()
+        workspace = _engine.Workspace(architecture, dataset)
         short = np.ones(3)
-        nothing = _engine.UpdateRule("gradient", learning_rate=0, alpha=0)
         with pytest.raises(ValueError, match="do not fit together"):
-            _engine.loss_gradient(case.layout, nothing, short, short, samples, work)
-        with pytest.raises(ValueError, match="no room"):
-            case.loss_gradient(samples, 0.0, work=np.empty(8))
+            _engine.loss_gradient(architecture, short, short, dataset, workspace)
         with pytest.raises(ValueError, match="gradient"):
-            _engine.loss_gradient(case.layout, nothing, case.reference.flat, short, samples, work)
+            _engine.loss_gradient(architecture, case.reference.flat, short, dataset, workspace)
+        with pytest.raises(ValueError, match="do not fit together"):
+            _engine.Workspace(_engine.Architecture((3, 3), "relu", "softmax"), dataset)
         with pytest.raises(ValueError, match="output"):
-            case.outputs(samples, 22)
+            case.outputs(dataset, 22)
         with pytest.raises(ValueError, match="targets has"):
             _engine.Dataset(case.X, case.T[:-1])
         with pytest.raises(ValueError, match="weights has"):
             _engine.Dataset(case.X, case.T, case.w[:-1])
+
+    def test_workspace_of_another_run(self):
+        case = Case()
+        architecture, dataset = case.architecture(), case.dataset()
+        parameters, gradient = case.reference.flat, np.empty_like(case.reference.flat)
+        sgd = _engine.UpdateRule("sgd", learning_rate=0.1)
+        state = np.empty((0, parameters.size))
+        for workspace in (
+            _engine.Workspace(case.architecture(), dataset, sgd),
+            _engine.Workspace(architecture, case.dataset(), sgd),
+            _engine.Workspace(architecture, dataset),
+        ):
+            with pytest.raises(ValueError, match="made for another"):
+                _engine.train(architecture, parameters, state, sgd, dataset, workspace)
+        with pytest.raises(ValueError, match="made for another"):
+            _engine.loss_gradient(
+                architecture, parameters, gradient, dataset,
+                _engine.Workspace(architecture, dataset, sgd),
+            )  # fmt: skip
+        with pytest.raises(ValueError, match="all samples"):
+            _engine.loss_gradient(
+                architecture, parameters, gradient, dataset,
+                _engine.Workspace(architecture, dataset, batch_size=22),
+            )  # fmt: skip
+
+    def test_names(self):
+        units = (3, 4, 2)
+        for names, match in (
+            (("sigmoid", "softmax"), "activation must be one of"),
+            (("relu", "relu"), "output activation must be one of"),
+        ):
+            with pytest.raises(ValueError, match=match):
+                _engine.Architecture(units, *names)
+        with pytest.raises(ValueError, match="loss must be one of"):
+            _engine.Architecture(units, "relu", "softmax", loss="hinge")
+        with pytest.raises(ValueError, match="update rule must be one of"):
+            _engine.UpdateRule("lion", learning_rate=0.1)
+
+    def test_values_of_each_layer(self):
+        units = (3, 4, 2)
+        for settings in ({"dropout": (0.1, 0.1)}, {"l2": (0.1,)}, {"l1": (0.1, 0.1, 0.1)}):
+            with pytest.raises(ValueError, match="for each"):
+                _engine.Architecture(units, "relu", "softmax", **settings)
+
+    def test_losses_go_with_output_activations(self):
+        """Of all pairs those of OUTPUTS alone."""
+        for output_activation in _engine.OUTPUT_ACTIVATIONS:
+            for loss in _engine.LOSSES:
+                if (output_activation, loss) in OUTPUTS.values():
+                    _engine.Architecture((3, 2), "relu", output_activation, loss=loss)
+                else:
+                    with pytest.raises(ValueError, match="goes with the output activations"):
+                        _engine.Architecture((3, 2), "relu", output_activation, loss=loss)
+
+    def test_without_a_loss_nothing_is_trained(self):
+        case = Case()
+        architecture, dataset = _engine.Architecture(case.units, "tanh", "softmax"), case.dataset()
+        workspace = _engine.Workspace(architecture, dataset)
+        parameters = case.reference.flat
+        with pytest.raises(ValueError, match="no loss"):
+            _engine.loss_gradient(
+                architecture, parameters, np.empty_like(parameters), dataset, workspace
+            )
 
     @pytest.mark.parametrize("wrong", [-1, 3])
     def test_classes_are_checked(self, wrong):
@@ -561,49 +626,40 @@ class TestMisuse:
         case = Case()
         case.w[:] = 0
         with pytest.raises(ValueError, match="sample weights sum to 0"):
-            case.loss_gradient(case.samples(), 0.1)
+            case.loss_gradient(case.dataset(), 0.1)
 
     def test_order_is_checked(self):
         case = Case()
         for wrong in (23, -1):
             with pytest.raises(IndexError, match="order"):
-                case.outputs(case.samples(), 1, order=np.array([wrong]))
+                case.outputs(case.dataset(), 1, order=np.array([wrong]))
 
     def test_batches_have_rows(self):
         case = Case()
-        update = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0)
-        samples = case.samples()
-        parameters = case.reference.flat
         with pytest.raises(ValueError, match="no rows"):
-            _engine.train(
-                case.layout, update, parameters, None, np.empty((0, parameters.size)), samples,
-                None, 0, case.work(samples, 5),
-            )  # fmt: skip
+            case.train(_engine.UpdateRule("sgd", learning_rate=0.1), case.dataset(), 0)
 
     def test_gradients_that_need_memory(self):
         case = Case(n=300)
-        samples, sparse = case.samples(), case.samples(csr_array(case.X))
-        adam = _engine.UpdateRule("adam", learning_rate=0.1, alpha=0)
-        sgd = _engine.UpdateRule("sgd", learning_rate=0.1, alpha=0)
-        for update, data, batch_size, needed in (
-            (adam, samples, 128, False), (adam, samples, 129, True), (adam, sparse, 5, True),
-            (sgd, samples, 300, False), (sgd, sparse, 300, False),
+        dense, sparse = case.dataset(), case.dataset(csr_array(case.X))
+        adam = _engine.UpdateRule("adam", learning_rate=0.1)
+        clipping = _engine.UpdateRule("sgd", learning_rate=0.1, clip_norm=1.0)
+        sgd = _engine.UpdateRule("sgd", learning_rate=0.1)
+        for rule, dataset, batch_size, needed in (
+            (adam, dense, 128, False), (adam, dense, 129, True), (adam, sparse, 5, True),
+            (sgd, dense, 300, False), (sgd, sparse, 300, False), (clipping, dense, 5, True),
         ):  # fmt: skip
-            _, chunk = _engine.workspace_elements(case.layout, data, batch_size)
-            assert chunk == batch_size
-            assert needed == _engine.needs_gradient(case.layout, update, data, batch_size, chunk)
-            if needed:
-                with pytest.raises(ValueError, match="memory for the gradient"):
-                    case.train(update, data, batch_size, in_place=True)
-        assert _engine.needs_gradient(case.layout, sgd, samples, 300, 299)
+            workspace = _engine.Workspace(case.architecture(), dataset, rule, batch_size)
+            assert workspace.chunk_rows == batch_size
+            assert workspace.has_gradient == needed
+        workspace = _engine.Workspace(case.architecture(), dense, sgd, 300, most_chunk_rows=299)
+        assert workspace.has_gradient
 
     def test_state_must_fit_the_rule(self):
         case = Case()
-        parameters = case.reference.flat
-        update = _engine.UpdateRule("adam", learning_rate=0.1, alpha=0)
+        architecture, dataset, parameters = case.architecture(), case.dataset(), case.reference.flat
+        adam = _engine.UpdateRule("adam", learning_rate=0.1)
+        workspace = _engine.Workspace(architecture, dataset, adam, 5)
+        state = np.zeros((1, parameters.size))
         with pytest.raises(ValueError, match="state"):
-            _engine.train(
-                case.layout, update, parameters, np.empty_like(parameters),
-                np.zeros((1, parameters.size)), case.samples(), None, 5,
-                case.work(case.samples(), 5),
-            )  # fmt: skip
+            _engine.train(architecture, parameters, state, adam, dataset, workspace)

@@ -6,13 +6,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, ndtr
 from scipy.special import softmax as scipy_softmax
 
-from cymlp._engine import Architecture, UpdateRule, apply_link, testing
+from cymlp._engine import Architecture, UpdateRule, apply_output_activation, testing
 from reference import (
     ACTIVATIONS,
-    KEEPING_SLOPE,
+    KEEPING_DERIVATIVE,
     LINKS,
     LOSS_PARAMETERS,
     LOSSES,
+    OUTPUTS,
     SELU_ALPHA,
     SELU_SCALE,
     ReferenceUpdate,
@@ -24,9 +25,14 @@ DTYPES = [np.float32, np.float64]
 RTOL = {np.float32: 1e-5, np.float64: 1e-13}
 
 
-def layout(activation="relu", output="identity"):
+def architecture(activation="relu", output="identity", units=(1, 1, 1)):
+    output_activation, loss = OUTPUTS[output]
     return Architecture(
-        (1, 1, 1), activation, output, loss_parameter=LOSS_PARAMETERS.get(output, 0.0)
+        units,
+        activation,
+        output_activation,
+        loss=loss,
+        loss_parameter=LOSS_PARAMETERS.get(output, 0.0),
     )
 
 
@@ -95,16 +101,16 @@ def test_activation_and_derivative(dtype, activation, shape):
     rng = np.random.default_rng(0)
     Z = (3 * rng.standard_normal(shape)).astype(dtype)
     D = rng.standard_normal(shape).astype(dtype)
-    slope = df(Z.astype(np.float64))
-    A, A_too, slopes = Z.copy(), Z.copy(), np.full_like(Z, np.nan)
-    testing.activate(layout(activation), A)
+    derivative = df(Z.astype(np.float64))
+    A, A_too, F = Z.copy(), Z.copy(), np.full_like(Z, np.nan)
+    testing.activate(architecture(activation), A)
     assert_allclose(A, f(Z.astype(np.float64)), rtol=RTOL[dtype], atol=RTOL[dtype])
-    testing.activate_keeping_slope(layout(activation), A_too, slopes)
+    testing.activate_keeping_derivative(architecture(activation), A_too, F)
     assert_array_equal(A_too, A)
-    assert_allclose(slopes, slope, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
-    if activation not in KEEPING_SLOPE:
-        expected = D * slope
-        testing.multiply_derivative(layout(activation), A, D)
+    assert_allclose(F, derivative, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
+    if activation not in KEEPING_DERIVATIVE:
+        expected = D * derivative
+        testing.multiply_derivative(architecture(activation), A, D)
         assert_allclose(D, expected, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
 
 
@@ -130,16 +136,16 @@ ENDS = {
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", ENDS)
 def test_activation_at_the_ends(dtype, activation):
-    """Nothing overflows, and NaN is not hidden: it shows in the outputs, be it not in the slope."""
-    outputs, slopes = (np.array(values) for values in ENDS[activation])
+    """Nothing overflows; NaN shows in the outputs, if not in the derivative."""
+    outputs, derivatives = (np.array(values) for values in ENDS[activation])
     Z = np.array([[-1e30, -1e4, 0.0, 1e4, 1e30, np.nan]], dtype=dtype)
     F, A = np.full_like(Z, np.nan), Z.copy()
-    testing.activate(layout(activation), A)
-    testing.activate_keeping_slope(layout(activation), Z, F)
+    testing.activate(architecture(activation), A)
+    testing.activate_keeping_derivative(architecture(activation), Z, F)
     epsilon = np.finfo(dtype).eps
     for result in (A, Z):
         assert_allclose(result[0], outputs, rtol=4 * epsilon)
-    assert_allclose(F[0], slopes, rtol=4 * epsilon, atol=2 * epsilon)
+    assert_allclose(F[0], derivatives, rtol=4 * epsilon, atol=2 * epsilon)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -149,7 +155,7 @@ def test_activation_at_the_ends(dtype, activation):
 )
 def test_activation_at_infinity(dtype, activation, ends):
     Z = np.array([[-np.inf, np.inf]], dtype=dtype)
-    testing.activate(layout(activation), Z)
+    testing.activate(architecture(activation), Z)
     assert_array_equal(Z[0], ends)
 
 
@@ -168,7 +174,7 @@ def test_exp_to_the_last_places(dtype, longer, ends):
     small = np.logspace(-30, 0, 10_000)
     x = np.concatenate([np.linspace(*ends, 400_001), small, -small]).astype(dtype)
     result = x[:, None].copy()
-    apply_link(layout(output="exp"), result)
+    apply_output_activation(architecture(output="exp"), result)
     assert ulps(result[:, 0], np.exp(x.astype(longer))).max() < 2
 
 
@@ -177,7 +183,7 @@ def test_tanh_to_the_last_places(dtype, longer):
     small = np.logspace(-30, 0, 10_000)
     x = np.concatenate([np.linspace(-25, 25, 400_001), small, -small]).astype(dtype)
     result = x[None].copy()
-    testing.activate(layout("tanh"), result)
+    testing.activate(architecture("tanh"), result)
     assert ulps(result[0], np.tanh(x.astype(longer))).max() < 3
 
 
@@ -201,7 +207,7 @@ def dense(low, high):
 def test_expm1_and_log1p_to_the_last_places(activation, exact, ends, dtype, longer):
     x = dense(*ends).astype(dtype)
     result = x[None].copy()
-    testing.activate(layout(activation), result)
+    testing.activate(architecture(activation), result)
     assert ulps(result[0], exact(x.astype(longer))).max() < 3
 
 
@@ -213,7 +219,7 @@ def test_gelu_to_the_last_places(dtype, longer):
     """
     x = dense(-40, 40).astype(dtype)
     result = x[None].copy()
-    testing.activate(layout("gelu"), result)
+    testing.activate(architecture("gelu"), result)
     exact = x.astype(longer) * ndtr(x.astype(np.float64))
     assert (np.abs(result[0] - exact) <= 2 * np.spacing(np.abs(x))).all()
     assert ulps(result[0][x > 0], exact[x > 0]).max() < 3
@@ -222,16 +228,16 @@ def test_gelu_to_the_last_places(dtype, longer):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_exp_at_the_ends(dtype):
     x = np.array([-np.inf, -1e4, -0.0, 0.0, 1e4, np.inf, np.nan], dtype=dtype)
-    apply_link(layout(output="exp"), x[:, None])
+    apply_output_activation(architecture(output="exp"), x[:, None])
     assert_array_equal(x, [0, 0, 1, 1, np.inf, np.inf, np.nan])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output", LINKS)
-def test_link(dtype, output):
+def test_output_activation(dtype, output):
     Z = np.random.default_rng(0).standard_normal((6, 4)).astype(dtype)
     expected = LINKS[output](Z.astype(np.float64))
-    apply_link(Architecture((1, 4), "relu", output), Z)
+    apply_output_activation(architecture(output=output, units=(1, 4)), Z)
     assert_allclose(Z, expected, rtol=RTOL[dtype])
 
 
@@ -249,7 +255,7 @@ def test_loss_and_delta(dtype, k, output):
     expected = w[:, None] * delta(output, outputs, T)
     if output == "identity":
         losses = losses / k
-    loss = testing.output_delta(layout(output=output), Z, T, w)
+    loss = testing.loss_and_delta(architecture(output=output), Z, T, w)
     assert_allclose(loss, w @ losses, rtol=10 * RTOL[dtype], atol=RTOL[dtype])
     assert_allclose(Z, expected, rtol=1e-4, atol=10 * RTOL[dtype])
 
@@ -263,8 +269,8 @@ def test_log_losses_do_not_overflow(dtype, output, size):
     Z = np.array([[size, -size], [-size, size]], dtype=dtype)
     T = np.array([[1, 0], [1, 0]], dtype=dtype)
     w = np.array([1, 0], dtype=dtype)
-    right = testing.output_delta(layout(output=output), Z.copy(), T, w)
-    wrong = testing.output_delta(layout(output=output), Z, T, w[::-1].copy())
+    right = testing.loss_and_delta(architecture(output=output), Z.copy(), T, w)
+    wrong = testing.loss_and_delta(architecture(output=output), Z, T, w[::-1].copy())
     n_terms = {"logistic": 2, "softmax": 1}[output]
     assert_allclose(right, 0, atol=3 * epsilon)
     assert_allclose(wrong, -n_terms * np.log(epsilon), rtol=1e-6)
@@ -274,16 +280,16 @@ def test_log_losses_do_not_overflow(dtype, output, size):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_poisson_far_out_gives_no_nan(dtype):
     """exp underflows to 0 on the one side, and may overflow to inf on the other."""
-    net = layout(output="exp")
+    poisson = architecture(output="exp")
     w = np.ones(1, dtype=dtype)
     for t in (0.0, 3.0):
         T = np.array([[t]], dtype=dtype)
         Z = np.array([[-1e4]], dtype=dtype)
-        loss = testing.output_delta(net, Z, T, w)
+        loss = testing.loss_and_delta(poisson, Z, T, w)
         assert_allclose(loss, t * np.log(t) + 1e4 * t - t if t else 0, rtol=1e-6)
         assert Z[0, 0] == -t
         Z = np.array([[1e4]], dtype=dtype)
-        assert testing.output_delta(net, Z, T, w) == np.inf
+        assert testing.loss_and_delta(poisson, Z, T, w) == np.inf
         assert Z[0, 0] == np.inf
 
 
@@ -291,7 +297,7 @@ def test_poisson_far_out_gives_no_nan(dtype):
 def test_nan_is_not_hidden(output):
     Z = np.array([[np.nan, 1.0]])
     T = np.array([[1.0, 0.0]])
-    assert np.isnan(testing.output_delta(layout(output=output), Z, T, np.ones(1)))
+    assert np.isnan(testing.loss_and_delta(architecture(output=output), Z, T, np.ones(1)))
     assert np.isnan(Z[0, 0])
 
 
@@ -303,15 +309,15 @@ def test_update_rules(dtype, rule):
     settings = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6} if rule == "adam" else {}
     if rule in ("momentum", "nesterov"):
         settings = {"momentum": 0.7}
-    update = UpdateRule(rule, learning_rate=0.1, alpha=0.0, **settings)
+    engine_rule = UpdateRule(rule, learning_rate=0.1, **settings)
     reference = ReferenceUpdate(rule, 0.1, **settings)
-    state = np.zeros((update.n_states, w.size), dtype=dtype)
+    state = np.zeros((engine_rule.n_states, w.size), dtype=dtype)
     expected = w.astype(np.float64)
     for _ in range(5):
         g = rng.standard_normal(w.size).astype(dtype)
         expected = reference(expected, g + 0.03 * expected)
-        testing.apply(update, w, g, state, 0.03)
-    assert update.n_updates == 5
+        testing.apply(engine_rule, w, g, state, 0.03)
+    assert engine_rule.n_updates == 5
     assert_allclose(w, expected, rtol=100 * RTOL[dtype], atol=10 * RTOL[dtype])
 
 
@@ -319,15 +325,13 @@ def test_shapes_are_checked():
     square, flat = np.ones((2, 2)), np.ones(2)
     with pytest.raises(ValueError, match="do not agree"):
         testing.gemm(False, False, 1.0, np.ones((2, 3)), square, 0.0, square)
+    with pytest.raises(ValueError, match="one shape"):
+        testing.loss_and_delta(architecture(), square, np.ones((3, 2)), flat)
     with pytest.raises(ValueError, match="do not agree"):
-        testing.output_delta(layout(), square, np.ones((3, 2)), flat)
-    with pytest.raises(ValueError, match="do not agree"):
-        testing.apply(
-            UpdateRule("adam", learning_rate=1, alpha=0), flat, flat, np.ones((1, 2)), 0.0
-        )
+        testing.apply(UpdateRule("adam", learning_rate=1), flat, flat, np.ones((1, 2)), 0.0)
 
 
-def test_reference_is_right():
+def test_reference_is_correct():
     """The reference's own functions against SciPy's."""
     Z = np.random.default_rng(0).standard_normal((5, 3))
     assert_allclose(LINKS["softmax"](Z), scipy_softmax(Z, axis=1))

@@ -20,22 +20,23 @@ RULES = {
     "nesterov": {"momentum": 0.8},
     "adam": {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6},
 }
-# Rule, threads, features, and whether the gradient is written into the parameters. The work is
-# shared by rows if there are few features, else by features.
+# Rule, threads, features, and the most rows of a chunk. The work is shared by rows if there are few
+# features, else by features. The gradient of a mini-batch in several chunks needs a buffer; else it
+# is used piece by piece, or by plain SGD made in the parameters.
 RUNS = [
-    ("sgd", 1, 7, False),
-    ("sgd", 1, 7, True),
-    ("sgd", 2, 70, True),
-    ("momentum", 2, 7, False),
-    ("nesterov", 3, 200, False),
-    ("adam", 2, 70, False),
+    ("sgd", 1, 7, 4),
+    ("sgd", 1, 7, None),
+    ("sgd", 2, 70, None),
+    ("momentum", 2, 7, 4),
+    ("nesterov", 3, 200, None),
+    ("adam", 2, 70, 4),
+    ("adam", 1, 7, None),
 ]
-OF_A_BUFFER = [run for run in RUNS if not run[-1]]
 OF_SGD = [run for run in RUNS if run[0] == "sgd"]
 
 
 def runs(which):
-    return pytest.mark.parametrize("rule, size, d, in_place", which)
+    return pytest.mark.parametrize("rule, size, d, most_chunk_rows", which)
 
 
 def fitted(estimator, X, y, **of_fit):
@@ -67,7 +68,7 @@ def trained_by_reference(
         gradient = network.gradient(*batch, alpha, of_batch)
         gradient *= min(1, clip_norm / np.linalg.norm(gradient))
         w = network.flat
-        is_weight = np.arange(w.size) < case.layout.n_weights
+        is_weight = np.arange(w.size) < case.architecture().n_weights
         network.flat = update(w * (1 - rate * weight_decay * is_weight), gradient)
         for layer, W in enumerate(network.W):
             threshold = rate * np.broadcast_to(l1, len(network.W))[layer] / batch[2].sum()
@@ -76,26 +77,26 @@ def trained_by_reference(
 
 
 def assert_trains_as_reference(
-    case, rule, *, size=1, in_place=False, seed=0, masks=lambda update, rows: None,
-    targets=lambda T: T, **settings,
+    case, rule, *, size=1, most_chunk_rows=None, seed=0, masks=lambda update, rows: None,
+    targets=lambda T: T, alpha=0.0, l1=0.0, **settings,
 ):  # fmt: skip
     """One epoch of the engine and of the reference, by mini-batches of 6, from the same weights."""
-    update = UpdateRule(
-        rule, learning_rate=0.1, seed=seed, **{"alpha": 0.0} | settings | RULES[rule]
-    )
-    parameters, loss, _ = case.train(update, case.samples(), 6, size=size, in_place=in_place)
+    parameters, loss, _ = case.train(
+        UpdateRule(rule, learning_rate=0.1, **settings, **RULES[rule]), case.dataset(), 6,
+        alpha=alpha, l1=l1, size=size, most_chunk_rows=most_chunk_rows, seed=seed,
+    )  # fmt: skip
     expected, expected_loss = trained_by_reference(
-        case, rule, 0.1, 6, masks=masks, targets=targets, **settings
+        case, rule, 0.1, 6, masks=masks, targets=targets, alpha=alpha, l1=l1, **settings
     )
     assert_allclose(parameters, expected, rtol=1e-9, atol=1e-11)
     assert_allclose(loss, expected_loss, rtol=1e-12)
 
 
 def masks_of(rate, shape, seed=0, **place):
-    """What drop_out multiplies activations and slopes of ``shape`` with."""
-    mask, slopes = np.ones(shape), np.ones(shape)
-    testing.drop_out(mask, slopes, rate, seed, **place)
-    assert_array_equal(mask, slopes)
+    """What drop_out multiplies activations and derivatives of ``shape`` with."""
+    mask, F = np.ones(shape), np.ones(shape)
+    testing.drop_out(mask, F, rate, seed, **place)
+    assert_array_equal(mask, F)
     return mask
 
 
@@ -105,11 +106,11 @@ class TestDropout:
     def test_rate_of_zeros(self, rate, dtype):
         """Of all, of each row and of each column, within 5 standard deviations."""
         A = np.full((300, 400), 3, dtype=dtype)
-        slopes = np.full_like(A, 2)
-        testing.drop_out(A, slopes, rate, 7)
+        F = np.full_like(A, 2)
+        testing.drop_out(A, F, rate, 7)
         kept = A != 0
         assert_array_equal(A, np.where(kept, dtype(3) * dtype(1 / (1 - rate)), 0))
-        assert_array_equal(slopes, np.where(kept, dtype(2) * dtype(1 / (1 - rate)), 0))
+        assert_array_equal(F, np.where(kept, dtype(2) * dtype(1 / (1 - rate)), 0))
         for axis in (None, 0, 1):
             share = kept.mean(axis=axis)
             n = kept.size / share.size
@@ -144,7 +145,7 @@ class TestDropout:
         "activation, rates",
         [("relu", (0.5, 0.2)), ("tanh", (0.0, 0.4)), (["gelu", "elu"], (0.3, 0.0))],
     )
-    def test_training_against_reference(self, activation, rates, rule, size, d, in_place):
+    def test_training_against_reference(self, activation, rates, rule, size, d, most_chunk_rows):
         """With the same masks, whichever thread makes them, of any layer."""
         case = Case((12, 9), activation, d=d, dropout=rates)
 
@@ -155,22 +156,24 @@ class TestDropout:
             ]
 
         assert_trains_as_reference(
-            case, rule, size=size, in_place=in_place, masks=masks, alpha=0.2, seed=11
+            case, rule, size=size, most_chunk_rows=most_chunk_rows, masks=masks, alpha=0.2, seed=11
         )
 
-    @pytest.mark.parametrize("room", [1, 4])
+    @pytest.mark.parametrize("most_chunk_rows", [1, 4])
     @pytest.mark.parametrize("rule", ["sgd", "adam"])
-    def test_chunks_do_not_show(self, rule, room):
+    def test_chunks_do_not_show(self, rule, most_chunk_rows):
         """A mini-batch that is worked through by a few rows at a time has the same masks."""
         case = Case((12,), dropout=(0.5,))
         results = [
             case.train(
-                UpdateRule(rule, learning_rate=0.1, alpha=0.0, seed=3, **RULES[rule]),
-                case.samples(),
-                10, room=rows,
+                UpdateRule(rule, learning_rate=0.1, **RULES[rule]),
+                case.dataset(),
+                10,
+                seed=3,
+                most_chunk_rows=rows,
             )[0]
-            for rows in (None, room)
-        ]  # fmt: skip
+            for rows in (None, most_chunk_rows)
+        ]
         assert_allclose(results[1], results[0], rtol=1e-9, atol=1e-12)
 
     @pytest.mark.parametrize("activation", ["relu", "gelu"])
@@ -193,9 +196,13 @@ class TestDropout:
 
 class TestPenalties:
     @runs(RUNS)
-    def test_alpha_of_each_layer(self, rule, size, d, in_place):
+    def test_alpha_of_each_layer(self, rule, size, d, most_chunk_rows):
         assert_trains_as_reference(
-            Case((5, 4), d=d), rule, size=size, in_place=in_place, alpha=(0.0, 0.5, 0.1)
+            Case((5, 4), d=d),
+            rule,
+            size=size,
+            most_chunk_rows=most_chunk_rows,
+            alpha=(0.0, 0.5, 0.1),
         )
 
     @runs(OF_SGD)
@@ -208,21 +215,26 @@ class TestPenalties:
         ],
         ids=["alone", "L2", "clipped"],
     )
-    def test_l1(self, l1, others, rule, size, d, in_place):
+    def test_l1(self, l1, others, rule, size, d, most_chunk_rows):
         """Plain SGD with the soft threshold is the proximal gradient method."""
         assert_trains_as_reference(
-            Case((5, 4), d=d), rule, size=size, in_place=in_place and "clip_norm" not in others,
+            Case((5, 4), d=d), rule, size=size, most_chunk_rows=most_chunk_rows,
             l1=l1, **others,
         )  # fmt: skip
 
     @runs(RUNS)
-    def test_weight_decay(self, rule, size, d, in_place):
+    def test_weight_decay(self, rule, size, d, most_chunk_rows):
         """SGDW and AdamW: of the weights alone, by the learning rate times the decay.
 
         The gradient, L2 penalty included, is that at the weights before their decay.
         """
         assert_trains_as_reference(
-            Case((5, 4), d=d), rule, size=size, in_place=in_place, weight_decay=0.7, alpha=0.5
+            Case((5, 4), d=d),
+            rule,
+            size=size,
+            most_chunk_rows=most_chunk_rows,
+            weight_decay=0.7,
+            alpha=0.5,
         )
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -230,8 +242,8 @@ class TestPenalties:
         """A diverging fit must show itself."""
         case = Case(())
         case.reference.W[0][0, 0] = np.nan
-        update = UpdateRule("sgd", learning_rate=0.1, alpha=0.0, l1=(5.0,))
-        parameters, _, _ = case.train(update, case.samples(dtype=dtype), 6, dtype=dtype)
+        rule = UpdateRule("sgd", learning_rate=0.1)
+        parameters, _, _ = case.train(rule, case.dataset(dtype=dtype), 6, l1=5.0, dtype=dtype)
         assert np.isnan(parameters[0])
 
     @staticmethod
@@ -298,17 +310,17 @@ class TestClipping:
         gradient = case.reference.gradient(case.X, case.T, case.w, alpha)
         length = np.linalg.norm(gradient)
         assert 0.06 < length < 1e3
-        update = UpdateRule("sgd", learning_rate=0.1, alpha=alpha, clip_norm=clip_norm)
-        after, _, _ = case.train(update, case.samples(), 23, size=size)
+        rule = UpdateRule("sgd", learning_rate=0.1, clip_norm=clip_norm)
+        after, _, _ = case.train(rule, case.dataset(), 23, alpha=alpha, size=size)
         wanted = min(length, clip_norm)
         assert_allclose(np.linalg.norm(after - before), 0.1 * wanted, rtol=1e-9)
         assert_allclose(before - after, 0.1 * wanted / length * gradient, rtol=1e-7, atol=1e-12)
 
-    @runs(OF_A_BUFFER)
+    @runs(RUNS)
     @pytest.mark.parametrize(
         "others", [{"alpha": 0.2}, {"alpha": (0.0, 0.5, 0.1)}, {"weight_decay": 0.7}], ids=str
     )
-    def test_training_against_reference(self, others, rule, size, d, in_place):
+    def test_training_against_reference(self, others, rule, size, d, most_chunk_rows):
         """Steps of which some are clipped and some are not."""
         assert_trains_as_reference(Case((5, 4), d=d), rule, size=size, clip_norm=0.5, **others)
 
@@ -318,11 +330,13 @@ class TestClipping:
         results = []
         for clip_norm in (0.0, 1e300):
             case = Case((5, 4), d=70)
-            update = UpdateRule(
-                rule, learning_rate=0.1, alpha=0.5, l1=(0.1, 0.2, 0.0), clip_norm=clip_norm,
-                weight_decay=weight_decay, **RULES[rule],
+            clipping = UpdateRule(
+                rule, learning_rate=0.1, clip_norm=clip_norm, weight_decay=weight_decay,
+                **RULES[rule],
             )  # fmt: skip
-            results.append(case.train(update, case.samples(), 6, size=size))
+            results.append(
+                case.train(clipping, case.dataset(), 6, alpha=0.5, l1=(0.1, 0.2, 0.0), size=size)
+            )
         assert_allclose(results[1][0], results[0][0], rtol=1e-10, atol=1e-13)
         assert_allclose(results[1][1], results[0][1], rtol=1e-12)
 

@@ -25,13 +25,6 @@ def test_a_batch_has_at_least_one_row_and_at_most_all(batch_size, n_samples, exp
     assert config(batch_size=batch_size).rows_of_batch(n_samples) == expected
 
 
-@pytest.mark.parametrize(
-    "l2, expected", [((), 0.0), ((0.3,), 0.3), ((0.3, 0.3), 0.3), ((0.3, 0.0), (0.3, 0.0))]
-)
-def test_alpha_is_one_number_where_all_layers_have_the_same(l2, expected):
-    assert config(l2=l2).alpha == expected
-
-
 def test_it_cannot_be_changed():
     with pytest.raises(AttributeError):
         config().batch_size = 3

@@ -1,20 +1,27 @@
 """The compiled engine: the one door through which Python reaches it.
 
-The modules ``engine`` and ``testing`` exist once for each instruction set that cymlp was built
-for. The best that the CPU has is taken; the environment variable CYMLP_INSTRUCTION_SET names
-another, for a test or a comparison.
+The module ``engine`` exists once for each instruction set that cymlp was built for. The best that
+the CPU has is taken; the environment variable CYMLP_INSTRUCTION_SET names another, for a test or
+a comparison. ``testing``, the kernels one by one, is for tests and benchmarks: it is built in the
+source tree alone, and imported when asked for.
 """
 
 import importlib
 import importlib.util
 import os
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cymlp._engine.architecture import Architecture
+from cymlp._engine.architecture import (
+    ACTIVATIONS,
+    LOSSES,
+    OUTPUT_ACTIVATIONS,
+    Architecture,
+)
 from cymlp._engine.cpu import instruction_sets
 from cymlp._engine.dataset import Dataset
 from cymlp._engine.team import AT_WORK, Team
-from cymlp._engine.update_rule import UpdateRule
+from cymlp._engine.update_rule import UPDATE_RULES, UpdateRule
 
 _SUFFIXES = {"baseline": "", "x86-64-v3": "_v3", "x86-64-v4": "_v4"}
 
@@ -38,38 +45,49 @@ def _is_built(name: str) -> bool:
 BUILD = _chosen()
 
 if TYPE_CHECKING:
-    from cymlp._engine import engine, testing
+    from cymlp._engine import engine
+    from cymlp._engine import testing as testing
 else:
     engine = importlib.import_module(f"cymlp._engine.engine{_SUFFIXES[BUILD]}")
-    testing = importlib.import_module(f"cymlp._engine.testing{_SUFFIXES[BUILD]}")
 
 USES_BLAS = engine.USES_BLAS
-apply_link = engine.apply_link
+Workspace = engine.Workspace
+apply_output_activation = engine.apply_output_activation
 is_finite = engine.is_finite
 loss_gradient = engine.loss_gradient
 mean_loss = engine.mean_loss
-needs_gradient = engine.needs_gradient
 predict = engine.predict
-prediction_elements = engine.prediction_elements
 train = engine.train
-workspace_elements = engine.workspace_elements
 
 __all__ = [
+    "ACTIVATIONS",
     "AT_WORK",
     "BUILD",
+    "LOSSES",
+    "OUTPUT_ACTIVATIONS",
+    "UPDATE_RULES",
     "USES_BLAS",
     "Architecture",
     "Dataset",
     "Team",
     "UpdateRule",
-    "apply_link",
+    "Workspace",
+    "apply_output_activation",
     "is_finite",
     "loss_gradient",
     "mean_loss",
-    "needs_gradient",
     "predict",
-    "prediction_elements",
-    "testing",
     "train",
-    "workspace_elements",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name != "testing":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return importlib.import_module(f"cymlp._engine.testing{_SUFFIXES[BUILD]}")
+    except ModuleNotFoundError:
+        raise ImportError(
+            "cymlp._engine.testing is for tests and benchmarks and not part of wheels; "
+            "`python setup.py build_ext --inplace` builds it in the source tree."
+        ) from None

@@ -1,15 +1,22 @@
 from collections.abc import Sequence
 
+ACTIVATIONS: tuple[str, ...]
+OUTPUT_ACTIVATIONS: tuple[str, ...]
+LOSSES: tuple[str, ...]
+
 class Architecture:
     def __init__(
         self,
         units: Sequence[int],
         activation: str | Sequence[str],
-        output: str,
+        output_activation: str,
         *,
+        loss: str | None = None,
         loss_parameter: float = 0.0,
         label_smoothing: float = 0.0,
         dropout: Sequence[float] = (),
+        l2: Sequence[float] = (),
+        l1: Sequence[float] = (),
     ) -> None: ...
     @property
     def n_weights(self) -> int: ...

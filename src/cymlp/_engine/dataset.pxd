@@ -1,6 +1,6 @@
 """The samples of a run, read where they lie: rows of X, their targets and weights.
 
-Letters as in ``engine.pyx``.
+The letters are those of ``engine.pyx``.
 """
 from cpython.buffer cimport Py_buffer
 from cython cimport floating
@@ -21,7 +21,7 @@ cdef enum TargetKind:
     VALUES, INDICATORS, CLASSES
 
 
-cdef struct Data:
+cdef struct dataset_t:
     Py_ssize_t n_samples, n_features, n_outputs
     bint sparse
     TargetKind target_kind
@@ -32,11 +32,11 @@ cdef struct Data:
 
 
 cdef class Dataset:
-    cdef Data data
+    cdef dataset_t fields
 
 
 cdef struct Batch:
-    # n rows of the samples: rows[0:n], or, where rows is NULL, those from first on.
+    # n rows of a dataset: rows[0:n], or, where rows is NULL, those from first on.
     const Py_ssize_t *rows
     Py_ssize_t first
     Py_ssize_t n
@@ -46,7 +46,7 @@ cdef struct Range:
     Py_ssize_t start, stop
 
 
-cdef inline Batch part(Batch batch, Py_ssize_t start, Py_ssize_t most) noexcept nogil:
+cdef inline Batch slice_batch(Batch batch, Py_ssize_t start, Py_ssize_t most) noexcept nogil:
     """Rows start to start + most of the batch, or as many as there are."""
     if batch.rows != NULL:
         batch.rows += start
@@ -61,7 +61,8 @@ cdef inline Py_ssize_t sample_of(Batch batch, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline const floating *dense_batch(
-    const Data *data, Batch batch, Range rows, Range columns, floating *A, Py_ssize_t *stride
+    const dataset_t *dataset, Batch batch, Range rows, Range columns, floating *A,
+    Py_ssize_t *stride,
 ) noexcept nogil:
     """These columns of the batch's rows of X, as a matrix with rows ``stride`` elements apart.
 
@@ -69,14 +70,14 @@ cdef inline const floating *dense_batch(
     which these ``rows`` are gathered now.
     """
     cdef Py_ssize_t d = columns.stop - columns.start, i, j
-    cdef Py_ssize_t row_stride = data.X.strides[0], column_stride = data.X.strides[1]
-    cdef const char *start = <const char *>data.X.buf + columns.start * column_stride
+    cdef Py_ssize_t row_stride = dataset.X.strides[0], column_stride = dataset.X.strides[1]
+    cdef const char *start = <const char *>dataset.X.buf + columns.start * column_stride
     cdef const char *row
     cdef const char *ahead
-    cdef bint contiguous = data.n_features == 1 or column_stride == sizeof(floating)
+    cdef bint contiguous = dataset.n_features == 1 or column_stride == sizeof(floating)
     if (
         contiguous and (batch.rows == NULL or batch.n == 1)
-        and row_stride >= data.n_features * <Py_ssize_t>sizeof(floating)
+        and row_stride >= dataset.n_features * <Py_ssize_t>sizeof(floating)
         and row_stride % sizeof(floating) == 0
         and row_stride // <Py_ssize_t>sizeof(floating) < 2147483647
     ):
@@ -98,55 +99,57 @@ cdef inline const floating *dense_batch(
 
 
 cdef inline void gather_targets(
-    const Data *data, Batch batch, Py_ssize_t h, floating *T
+    const dataset_t *dataset, Batch batch, Py_ssize_t h, floating *T
 ) noexcept nogil:
     """T (n, h) <- the batch's targets; a class is a row with 1 in its column, else 0."""
     cdef Py_ssize_t i, j, start
-    if data.target_kind == CLASSES:
+    if dataset.target_kind == CLASSES:
         memset(T, 0, batch.n * h * sizeof(floating))
         for i in range(batch.n):
-            T[i * h + (<const int *>data.targets.buf)[sample_of(batch, i)]] = 1
+            T[i * h + (<const int *>dataset.targets.buf)[sample_of(batch, i)]] = 1
         return
     for i in range(batch.n):
         start = sample_of(batch, i) * h
-        if data.target_kind == INDICATORS:
+        if dataset.target_kind == INDICATORS:
             for j in range(h):
-                T[i * h + j] = (<const unsigned char *>data.targets.buf)[start + j]
+                T[i * h + j] = (<const unsigned char *>dataset.targets.buf)[start + j]
         else:
-            memcpy(T + i * h, <const floating *>data.targets.buf + start, h * sizeof(floating))
+            memcpy(T + i * h, <const floating *>dataset.targets.buf + start, h * sizeof(floating))
 
 
-cdef inline void gather_weights(const Data *data, Batch batch, floating *w) noexcept nogil:
+cdef inline void gather_weights(const dataset_t *dataset, Batch batch, floating *w) noexcept nogil:
     """w (n,) <- the batch's weights, if there are any."""
     cdef Py_ssize_t i
-    for i in range(batch.n if data.weights.buf != NULL else 0):
-        w[i] = (<const floating *>data.weights.buf)[sample_of(batch, i)]
+    for i in range(batch.n if dataset.weights.buf != NULL else 0):
+        w[i] = (<const floating *>dataset.weights.buf)[sample_of(batch, i)]
 
 
-cdef inline double total_weight(const Data *data, Batch batch) noexcept nogil:
+cdef inline double total_weight(const dataset_t *dataset, Batch batch) noexcept nogil:
     """Sum of the batch's weights; n where there are none."""
     cdef double total = 0
     cdef Py_ssize_t i
-    if data.weights.buf == NULL:
+    if dataset.weights.buf == NULL:
         return batch.n
     for i in range(batch.n):
-        if data.weights.itemsize == sizeof(float):
-            total += (<const float *>data.weights.buf)[sample_of(batch, i)]
+        if dataset.weights.itemsize == sizeof(float):
+            total += (<const float *>dataset.weights.buf)[sample_of(batch, i)]
         else:
-            total += (<const double *>data.weights.buf)[sample_of(batch, i)]
+            total += (<const double *>dataset.weights.buf)[sample_of(batch, i)]
     return total
 
 
-cdef inline Range entries(const Data *data, const index_t *indptr, Py_ssize_t row) noexcept nogil:
+cdef inline Range entries(
+    const dataset_t *dataset, const index_t *indptr, Py_ssize_t row
+) noexcept nogil:
     """Where the entries of a row of a CSR matrix stand; (0, -1) if indptr is invalid there."""
     cdef Py_ssize_t start = indptr[row], stop = indptr[row + 1]
-    if 0 <= start <= stop <= min(data.values.shape[0], data.indices.shape[0]):
+    if 0 <= start <= stop <= min(dataset.values.shape[0], dataset.indices.shape[0]):
         return Range(start, stop)
     return Range(0, -1)
 
 
 cdef inline bint csr_product(
-    const Data *data, const index_t *indices, const index_t *indptr, Batch batch,
+    const dataset_t *dataset, const index_t *indices, const index_t *indptr, Batch batch,
     const floating *W, const floating *b, Py_ssize_t h, floating *Z,
 ) noexcept nogil:
     """Z (n, h) <- X W + b for the batch's rows of the CSR matrix X, W (d, h) and b (h,).
@@ -154,7 +157,7 @@ cdef inline bint csr_product(
     Return whether all its indices are valid; else Z is of no use. They were valid when Python
     checked them, but another thread, or a function that training calls, may have changed them.
     """
-    cdef const floating *values = <const floating *>data.values.buf
+    cdef const floating *values = <const floating *>dataset.values.buf
     cdef const floating *w
     cdef floating *z
     cdef Py_ssize_t i, j, k, row
@@ -165,12 +168,12 @@ cdef inline bint csr_product(
         row = sample_of(batch, i)
         z = Z + i * h
         memcpy(z, b, h * sizeof(floating))
-        stored = entries(data, indptr, row)
+        stored = entries(dataset, indptr, row)
         if stored.stop < 0:
             valid = False
         for k in range(stored.start, stored.stop):
             feature = <size_t>indices[k]   # read once; a negative one becomes a large one
-            if feature >= <size_t>data.n_features:
+            if feature >= <size_t>dataset.n_features:
                 valid = False
                 continue
             w = W + feature * h
@@ -180,14 +183,14 @@ cdef inline bint csr_product(
 
 
 cdef inline void csr_transposed_product(
-    const Data *data, const index_t *indices, const index_t *indptr, Batch batch,
+    const dataset_t *dataset, const index_t *indices, const index_t *indptr, Batch batch,
     Range features, floating alpha, const floating *D, Py_ssize_t h, floating *G,
 ) noexcept nogil:
     """G (d, h) <- G + alpha X^T D for the batch's rows of the CSR matrix X and D (n, h).
 
     Only the rows of G that belong to these features are touched.
     """
-    cdef const floating *values = <const floating *>data.values.buf
+    cdef const floating *values = <const floating *>dataset.values.buf
     cdef const floating *delta
     cdef floating *g
     cdef floating x
@@ -196,7 +199,7 @@ cdef inline void csr_transposed_product(
     for i in range(batch.n):
         row = sample_of(batch, i)
         delta = D + i * h
-        stored = entries(data, indptr, row)
+        stored = entries(dataset, indptr, row)
         for k in range(stored.start, stored.stop):
             feature = <Py_ssize_t>indices[k]
             if features.start <= feature < features.stop:
@@ -204,3 +207,36 @@ cdef inline void csr_transposed_product(
                 x = alpha * values[k]
                 for j in range(h):
                     g[j] += x * delta[j]
+
+
+cdef inline bint multiply_sparse(
+    const dataset_t *dataset, Batch batch, const floating *W, const floating *b, Py_ssize_t h,
+    floating *Z,
+) noexcept nogil:
+    """``csr_product`` for the type of the indices."""
+    if dataset.indices.itemsize == sizeof(int):
+        return csr_product(
+            dataset, <const int *>dataset.indices.buf, <const int *>dataset.indptr.buf,
+            batch, W, b, h, Z,
+        )
+    return csr_product(
+        dataset, <const long long *>dataset.indices.buf, <const long long *>dataset.indptr.buf,
+        batch, W, b, h, Z,
+    )
+
+
+cdef inline void multiply_sparse_transposed(
+    const dataset_t *dataset, Batch batch, Range features, floating alpha, const floating *D,
+    Py_ssize_t h, floating *G,
+) noexcept nogil:
+    """``csr_transposed_product`` for the type of the indices."""
+    if dataset.indices.itemsize == sizeof(int):
+        csr_transposed_product(
+            dataset, <const int *>dataset.indices.buf, <const int *>dataset.indptr.buf,
+            batch, features, alpha, D, h, G,
+        )
+    else:
+        csr_transposed_product(
+            dataset, <const long long *>dataset.indices.buf, <const long long *>dataset.indptr.buf,
+            batch, features, alpha, D, h, G,
+        )

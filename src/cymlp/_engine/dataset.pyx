@@ -52,59 +52,59 @@ cdef class Dataset:
     """
 
     def __cinit__(self, X, targets=None, weights=None, Py_ssize_t n_classes=0):
-        self.data.n_samples, self.data.n_features = X.shape
-        self.data.sparse = not PyObject_CheckBuffer(X)
-        if self.data.sparse:
-            acquire(X.data, &self.data.values, "X.data", 1, b"fd")
-            acquire(X.indices, &self.data.indices, "X.indices", 1, b"ilq")
-            acquire(X.indptr, &self.data.indptr, "X.indptr", 1, b"ilq")
-            if self.data.indices.itemsize != self.data.indptr.itemsize:
+        self.fields.n_samples, self.fields.n_features = X.shape
+        self.fields.sparse = not PyObject_CheckBuffer(X)
+        if self.fields.sparse:
+            acquire(X.data, &self.fields.values, "X.data", 1, b"fd")
+            acquire(X.indices, &self.fields.indices, "X.indices", 1, b"ilq")
+            acquire(X.indptr, &self.fields.indptr, "X.indptr", 1, b"ilq")
+            if self.fields.indices.itemsize != self.fields.indptr.itemsize:
                 raise TypeError("X.indices and X.indptr must have one dtype")
-            if self.data.indptr.shape[0] != self.data.n_samples + 1:
+            if self.fields.indptr.shape[0] != self.fields.n_samples + 1:
                 raise ValueError("X.indptr must have one element more than X has rows")
         else:
-            acquire(X, &self.data.X, "X", 2, b"fd")
-        cdef bytes dtype = (self.data.values if self.data.sparse else self.data.X).format
+            acquire(X, &self.fields.X, "X", 2, b"fd")
+        cdef bytes dtype = (self.fields.values if self.fields.sparse else self.fields.X).format
         if targets is not None and targets.ndim == 1:
-            acquire(targets, &self.data.targets, "targets", 1, b"i")
-            self.data.target_kind = CLASSES
-            self.data.n_outputs = n_classes
-            check_classes(<const int *>self.data.targets.buf, targets.shape[0], n_classes)
+            acquire(targets, &self.fields.targets, "targets", 1, b"i")
+            self.fields.target_kind = CLASSES
+            self.fields.n_outputs = n_classes
+            check_classes(<const int *>self.fields.targets.buf, targets.shape[0], n_classes)
         elif targets is not None:
-            acquire(targets, &self.data.targets, "targets", 2, dtype + b"?B")
-            self.data.target_kind = INDICATORS if self.data.targets.itemsize == 1 else VALUES
-            self.data.n_outputs = self.data.targets.shape[1]
+            acquire(targets, &self.fields.targets, "targets", 2, dtype + b"?B")
+            self.fields.target_kind = INDICATORS if self.fields.targets.itemsize == 1 else VALUES
+            self.fields.n_outputs = self.fields.targets.shape[1]
         if weights is not None:
-            acquire(weights, &self.data.weights, "weights", 1, dtype)
+            acquire(weights, &self.fields.weights, "weights", 1, dtype)
         for name, array in (("targets", targets), ("weights", weights)):
-            if array is not None and array.shape[0] != self.data.n_samples:
-                raise ValueError(f"{name} has {array.shape[0]} rows, X has {self.data.n_samples}")
+            if array is not None and array.shape[0] != self.fields.n_samples:
+                raise ValueError(f"{name} has {array.shape[0]} rows, X has {self.fields.n_samples}")
 
     def __dealloc__(self):
         # Releasing a buffer that was never filled does nothing.
-        PyBuffer_Release(&self.data.X)
-        PyBuffer_Release(&self.data.values)
-        PyBuffer_Release(&self.data.indices)
-        PyBuffer_Release(&self.data.indptr)
-        PyBuffer_Release(&self.data.targets)
-        PyBuffer_Release(&self.data.weights)
+        PyBuffer_Release(&self.fields.X)
+        PyBuffer_Release(&self.fields.values)
+        PyBuffer_Release(&self.fields.indices)
+        PyBuffer_Release(&self.fields.indptr)
+        PyBuffer_Release(&self.fields.targets)
+        PyBuffer_Release(&self.fields.weights)
 
     @property
     def n_samples(self):
         """Rows of X."""
-        return self.data.n_samples
+        return self.fields.n_samples
 
     @property
     def n_features(self):
         """Columns of X."""
-        return self.data.n_features
+        return self.fields.n_features
 
     @property
     def itemsize(self):
         """Bytes of one element of X: 4 or 8."""
-        return self.data.values.itemsize if self.data.sparse else self.data.X.itemsize
+        return self.fields.values.itemsize if self.fields.sparse else self.fields.X.itemsize
 
     @property
     def n_outputs(self):
         """Outputs of the network that the targets are for; 0 without targets."""
-        return self.data.n_outputs
+        return self.fields.n_outputs

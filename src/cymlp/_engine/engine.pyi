@@ -10,52 +10,62 @@ _Array = NDArray[float32] | NDArray[float64]
 
 USES_BLAS: bool
 
-def is_finite(X: _Array) -> bool: ...
-def workspace_elements(
-    layout: Architecture, samples: Dataset, n_rows: int, size: int = 1
-) -> tuple[int, int]: ...
-def prediction_elements(
-    layout: Architecture, samples: Dataset, n_rows: int, size: int = 1
-) -> tuple[int, int]: ...
-def needs_gradient(
-    layout: Architecture, update: UpdateRule, samples: Dataset, batch_size: int, chunk_rows: int
-) -> bool: ...
+class Workspace:
+    architecture: Architecture
+    dataset: Dataset
+    rule: UpdateRule | None
+    team: Team
+    batch_size: int
+    def __init__(
+        self,
+        architecture: Architecture,
+        dataset: Dataset,
+        rule: UpdateRule | None = None,
+        batch_size: int | None = None,
+        team: Team | None = None,
+        *,
+        most_chunk_rows: int | None = None,
+    ) -> None: ...
+    @property
+    def n_bytes(self) -> int: ...
+    @property
+    def chunk_rows(self) -> int: ...
+    @property
+    def has_gradient(self) -> bool: ...
+
 def train(
-    layout: Architecture,
-    update: UpdateRule,
+    architecture: Architecture,
     parameters: _Array,
-    gradient: _Array | None,
     state: _Array,
-    samples: Dataset,
-    order: NDArray[intp] | None,
-    batch_size: int,
-    work: _Array,
-    team: Team | None = None,
+    rule: UpdateRule,
+    dataset: Dataset,
+    workspace: Workspace,
+    order: NDArray[intp] | None = None,
     rates: NDArray[float64] | None = None,
     scores: NDArray[float64] | None = None,
+    seed: int = 0,
 ) -> tuple[float, int]: ...
 def loss_gradient(
-    layout: Architecture,
-    update: UpdateRule,
+    architecture: Architecture,
     parameters: _Array,
     gradient: _Array,
-    samples: Dataset,
-    work: _Array,
-    team: Team | None = None,
+    dataset: Dataset,
+    workspace: Workspace,
     X_gradient: _Array | None = None,
 ) -> float: ...
-def mean_loss(
-    layout: Architecture, samples: Dataset, order: NDArray[intp] | None, Z: _Array, work: _Array
-) -> tuple[float, float]: ...
-def apply_link(layout: Architecture, Z: _Array) -> None: ...
 def predict(
-    layout: Architecture,
+    architecture: Architecture,
     parameters: _Array,
-    samples: Dataset,
-    order: NDArray[intp] | None,
+    dataset: Dataset,
     out: _Array,
-    linked: bool,
-    work: _Array,
-    finite: bool = True,
+    *,
+    order: NDArray[intp] | None = None,
+    apply_output_activation: bool = True,
+    check_finite: bool = False,
     team: Team | None = None,
 ) -> bool: ...
+def mean_loss(
+    architecture: Architecture, dataset: Dataset, order: NDArray[intp] | None, Z: _Array
+) -> tuple[float, float]: ...
+def apply_output_activation(architecture: Architecture, Z: _Array) -> None: ...
+def is_finite(X: _Array) -> bool: ...

@@ -1,12 +1,12 @@
-"""A team of threads that run one job together, and the gate at which they meet.
+"""A team of threads that run one job together, and the barrier at which they wait for each other.
 
-The threads are Python's, inside ``Team.serve`` with the interpreter's lock let go. Who waits
-spins for some microseconds, as most waits are short; then lets others have the CPU, as one
-of them may be whom it waits for; and sleeps after a millisecond, ever longer.
+The threads are Python's, inside ``Team.serve``, which releases the GIL. A thread that waits first
+spins for some microseconds, as most waits are short; then it yields its CPU, which the thread
+that it waits for may need; after a millisecond it sleeps, for longer and longer.
 
-A job is shared out into as many parts as the team has members. Where other processes keep
-the CPUs busy, waiting for a member that has no CPU can take a hundred times as long as its
-part: then member 0 does all parts, one after another, with the same result to the last bit.
+A job has as many parts as the team has threads. Where other processes keep the CPUs busy, waiting
+for a thread that has no CPU can take a hundred times as long as its part. Thread 0 then goes
+serial: it does all parts, one after another, with the same result to the last bit.
 """
 from cymlp._engine.dataset cimport Range
 from cymlp._engine.signals cimport seconds
@@ -60,7 +60,7 @@ cdef extern from *:
     long read "cymlp_read"(counter *) noexcept nogil
     void write "cymlp_write"(counter *, long) noexcept nogil
     long count "cymlp_count"(counter *) noexcept nogil
-    # A flag may be read while another thread sets it; it says nothing about what else that wrote.
+    # A flag may be read while another thread sets it. It orders no other reads and writes.
     ctypedef int flag "cymlp_flag"
     bint is_set "cymlp_is_set"(flag *) noexcept nogil
     void put "cymlp_put"(flag *, bint) noexcept nogil
@@ -69,40 +69,41 @@ cdef extern from *:
     void sleep "cymlp_sleep"(long microseconds) noexcept nogil
 
 cdef enum:
-    MOST_MEMBERS = 256
+    MOST_THREADS = 256
     SPINS = 200           # some 40 ns each
     YIELDS = 2_000        # half a microsecond each, where nobody else wants the CPU
     LONGEST_SLEEP = 1000  # microseconds
     BLAS_WAIT = 2         # seconds, at most, until BLAS is adjusted; without it a run is slower
-    # In milliseconds: who has waited for the others in so much of the time last looked at that
-    # it had been faster alone, does without them for a while.
+    # In milliseconds: thread 0 compares, over each window, the time that it has waited with the
+    # time that the other parts take; if it would have been faster without the others, it goes
+    # serial for a while.
     WINDOW = 50
-    ALONE = 500
+    SERIAL = 500
 
-# What every member of a team runs: these parts of the job, one or all.
+# What every thread of a team runs: these parts of the job, one or all.
 ctypedef void (*Job)(void *arguments, Range parts) noexcept nogil
 
 
-cdef struct Gate:
-    Py_ssize_t size       # members of the team
-    double waited, since  # how long member 0 has waited for the others, since when
-    double alone_until    # when it asks them again
+cdef struct Barrier:
+    Py_ssize_t size       # threads of the team
+    double waited, since  # how long thread 0 has waited for the others, and since when
+    double serial_until   # when thread 0 tries the others again
     Job job
     void *arguments
-    # Counters lie in cache lines of their own, as one member writes what others watch.
+    # Each counter has a cache line of its own, as one thread writes what others watch.
     char[64] space_1
     counter jobs          # handed out so far
     char[64] space_2
-    counter arrived       # members at the gate
+    counter arrived       # threads at the barrier
     char[64] space_3
-    counter opened        # times that the gate has let all through
+    counter opened        # times that the barrier has let all through
     char[64] space_4
-    counter left          # members that serve no more
+    counter left          # threads that serve no more
     counter adjusted      # times that BLAS has been adjusted
 
 
 cdef class Team:
-    cdef Gate gate
+    cdef Barrier barrier
     cdef Py_ssize_t n_started   # threads that serve, or are about to
     cdef object blas
     cdef void _wait_for_threads(self)
@@ -110,7 +111,7 @@ cdef class Team:
 
 
 cdef inline double wait_for_change(counter *watched, long old) noexcept nogil:
-    """Return once the counter is no longer what it was; the seconds that it took, 0 if few."""
+    """Wait until the counter has changed; return the seconds that it took, 0 if few."""
     cdef long turns = 0
     cdef double start = 0
     while read(watched) == old:
@@ -127,50 +128,50 @@ cdef inline double wait_for_change(counter *watched, long old) noexcept nogil:
     return seconds() - start if turns > SPINS else 0
 
 
-cdef inline double meet(Gate *gate) noexcept nogil:
-    """Wait until every member of the team is here; what they wrote before, all see after.
+cdef inline double wait(Barrier *barrier) noexcept nogil:
+    """Wait until every thread of the team is here; all then see what the others have written.
 
     Return the seconds that it took, 0 if few.
     """
-    cdef long opened = read(&gate.opened)
-    if count(&gate.arrived) < gate.size:
-        return wait_for_change(&gate.opened, opened)
-    write(&gate.arrived, 0)
-    write(&gate.opened, opened + 1)
+    cdef long opened = read(&barrier.opened)
+    if count(&barrier.arrived) < barrier.size:
+        return wait_for_change(&barrier.opened, opened)
+    write(&barrier.arrived, 0)
+    write(&barrier.opened, opened + 1)
     return 0
 
 
-cdef inline bint waits_too_much(Gate *gate) noexcept nogil:
-    """Whether member 0 had better go on alone, as it does from now on for a while."""
+cdef inline bint waits_too_much(Barrier *barrier) noexcept nogil:
+    """Whether thread 0 had better go serial; if so it is serial from now on, for a while."""
     cdef double now, passed
     cdef bint too_much
-    if gate.waited == 0:
+    if barrier.waited == 0:
         return False
     now = seconds()
-    passed = now - gate.since
+    passed = now - barrier.since
     if 1000 * passed < WINDOW:
         return False
-    # Alone, it would do as many parts as there are members in the time that it has not waited.
-    too_much = gate.size * (passed - gate.waited) < passed
+    # Serial, it would do as many parts as there are threads in the time that it has not waited.
+    too_much = barrier.size * (passed - barrier.waited) < passed
     if too_much:
-        gate.alone_until = max(gate.alone_until, now + 1e-3 * ALONE)
-    gate.since, gate.waited = now, 0
+        barrier.serial_until = max(barrier.serial_until, now + 1e-3 * SERIAL)
+    barrier.since, barrier.waited = now, 0
     return too_much
 
 
-cdef inline bint done_alone(Gate *gate, Range parts) noexcept nogil:
-    """Whether who does all parts alone had better ask the others again."""
-    return 1 < gate.size == parts.stop - parts.start and seconds() >= gate.alone_until
+cdef inline bint tries_team_again(Barrier *barrier, Range parts) noexcept nogil:
+    """Whether the thread that does all parts has been serial for long enough."""
+    return 1 < barrier.size == parts.stop - parts.start and seconds() >= barrier.serial_until
 
 
-cdef inline void run_together(Gate *gate, Job job, void *arguments) noexcept nogil:
-    """Have every member run its part of the job, this thread being number 0."""
-    if gate.size == 1 or seconds() < gate.alone_until:
-        job(arguments, Range(0, gate.size))
+cdef inline void run_together(Barrier *barrier, Job job, void *arguments) noexcept nogil:
+    """Have every thread run its part of the job; the calling one is thread 0."""
+    if barrier.size == 1 or seconds() < barrier.serial_until:
+        job(arguments, Range(0, barrier.size))
         return
-    if gate.waited == 0:
-        gate.since = seconds()
-    gate.job, gate.arguments = job, arguments
-    write(&gate.jobs, read(&gate.jobs) + 1)
+    if barrier.waited == 0:
+        barrier.since = seconds()
+    barrier.job, barrier.arguments = job, arguments
+    write(&barrier.jobs, read(&barrier.jobs) + 1)
     job(arguments, Range(0, 1))
-    gate.waited += meet(gate)
+    barrier.waited += wait(barrier)

@@ -10,8 +10,8 @@ AT_WORK = set()
 cdef class Team:
     """Threads that run the engine's jobs together, within ``with``.
 
-    The thread that enters is member 0. Entering starts the others, which have no names and are not
-    among ``threading.enumerate()``; leaving ends them. Should one not start, member 0 does the
+    The thread that enters is thread 0. Entering starts the others, which have no names and are not
+    among ``threading.enumerate()``; leaving ends them. Should one not start, thread 0 does the
     work of all. ``__enter__`` and ``__exit__`` are compiled, so no signal handler runs inside
     them: Ctrl-C is raised before the team is entered, or inside the block, which then leaves it.
 
@@ -20,28 +20,29 @@ cdef class Team:
     size : int
         Number of threads, the calling one included.
     blas : object, default=None
-        BLAS, if it is to be told of the team: its set ``runs`` has the team while that is at
-        work, and its method ``adjust`` is called after each change of the set, by a thread of
-        its own, which no signal interrupts either; by the calling one where no thread can start.
+        What holds BLAS at one thread, if the team calls BLAS: its set ``runs`` has the team while
+        that is at work, and its method ``adjust`` is called after each change of the set. The
+        call is made in a thread of its own, which no signal interrupts either, or in the
+        calling thread where no other can start.
     """
 
     def __cinit__(self, Py_ssize_t size, blas=None):
         if size < 1:
-            raise ValueError(f"A team has at least one member, got {size}")
-        if size > MOST_MEMBERS:
-            raise ValueError(f"A team has at most {MOST_MEMBERS} members, got {size}")
-        self.gate.size = size
+            raise ValueError(f"A team has at least one thread, got {size}")
+        if size > MOST_THREADS:
+            raise ValueError(f"A team has at most {MOST_THREADS} threads, got {size}")
+        self.barrier.size = size
         self.blas = blas
 
     @property
     def size(self):
         """Number of threads."""
-        return self.gate.size
+        return self.barrier.size
 
     @property
     def n_serving(self):
         """Threads that were started and have not left."""
-        return self.n_started - read(&self.gate.left)
+        return self.n_started - read(&self.barrier.left)
 
     def __enter__(self):
         cdef Py_ssize_t rank
@@ -50,11 +51,11 @@ cdef class Team:
             if self.blas is not None:
                 self.blas.runs.add(self)
                 self._adjust_blas()
-            for rank in range(1, self.gate.size):
+            for rank in range(1, self.barrier.size):
                 start_new_thread(self.serve, (rank,))
                 self.n_started += 1
         except RuntimeError:  # there can be no more threads
-            self.go_on_alone()
+            self.go_serial()
         except BaseException:
             self.close()
             raise
@@ -64,35 +65,35 @@ cdef class Team:
         self.close()
 
     def serve(self, Py_ssize_t rank):
-        """Run this member's part of each job, until the team is closed."""
+        """Run this thread's part of each job, until the team is closed."""
         cdef long jobs = 0
-        if not 0 < rank < self.gate.size:
-            raise ValueError(f"The rank must be within 1 to {self.gate.size - 1}, got {rank}")
+        if not 0 < rank < self.barrier.size:
+            raise ValueError(f"The rank must be within 1 to {self.barrier.size - 1}, got {rank}")
         with nogil:
             while True:
-                wait_for_change(&self.gate.jobs, jobs)
+                wait_for_change(&self.barrier.jobs, jobs)
                 jobs += 1
-                if self.gate.job == NULL:
+                if self.barrier.job == NULL:
                     break
-                self.gate.job(self.gate.arguments, Range(rank, rank + 1))
-                meet(&self.gate)
-            count(&self.gate.left)
+                self.barrier.job(self.barrier.arguments, Range(rank, rank + 1))
+                wait(&self.barrier)
+            count(&self.barrier.left)
 
-    def go_on_alone(self):
+    def go_serial(self):
         """Let the calling thread do all parts of the jobs to come, for good."""
-        self.gate.alone_until = 1e300
-        self.gate.waited = 0
+        self.barrier.serial_until = 1e300
+        self.barrier.waited = 0
 
     def forget_threads(self):
         """In a forked child: the calling thread is the only one of the team that lives on."""
         self.n_started = 0
-        self.go_on_alone()
+        self.go_serial()
 
     def close(self):
         """Let the serving threads return, and wait until they have."""
-        self.go_on_alone()
-        self.gate.job = NULL
-        write(&self.gate.jobs, read(&self.gate.jobs) + 1)
+        self.go_serial()
+        self.barrier.job = NULL
+        write(&self.barrier.jobs, read(&self.barrier.jobs) + 1)
         self._wait_for_threads()
         AT_WORK.discard(self)
         if self.blas is not None and self in self.blas.runs:
@@ -103,14 +104,14 @@ cdef class Team:
         """Return once all threads have left."""
         cdef long left
         with nogil:
-            left = read(&self.gate.left)
+            left = read(&self.barrier.left)
             while left < self.n_started:
-                wait_for_change(&self.gate.left, left)
-                left = read(&self.gate.left)
+                wait_for_change(&self.barrier.left, left)
+                left = read(&self.barrier.left)
 
     cdef int _adjust_blas(self) except -1:
-        """Have BLAS adjusted, and wait until it is, but not for ever."""
-        cdef long adjusted = read(&self.gate.adjusted)
+        """Have BLAS adjusted, and wait until it is, for ``BLAS_WAIT`` seconds at most."""
+        cdef long adjusted = read(&self.barrier.adjusted)
         cdef double deadline = seconds() + BLAS_WAIT
         try:
             start_new_thread(self._adjust_and_tell, ())
@@ -118,7 +119,7 @@ cdef class Team:
             self.blas.adjust()
             return 0
         with nogil:
-            while read(&self.gate.adjusted) == adjusted and seconds() < deadline:
+            while read(&self.barrier.adjusted) == adjusted and seconds() < deadline:
                 yield_()
         return 0
 
@@ -127,4 +128,4 @@ cdef class Team:
         try:
             self.blas.adjust()
         finally:
-            count(&self.gate.adjusted)
+            count(&self.barrier.adjusted)

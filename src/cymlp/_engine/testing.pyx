@@ -1,15 +1,30 @@
-"""The kernels one by one, on arrays: for tests and benchmarks."""
+"""The kernels one by one, on arrays: for tests and benchmarks; not in wheels."""
 from cython cimport floating
-from libc.stdlib cimport malloc
+from libc.stdlib cimport free, malloc
 
-from cymlp._engine.kernels cimport activations, dropout, losses, optimizers
+from cymlp._engine.architecture cimport Architecture
+from cymlp._engine.kernels cimport activations, dropout, losses, update_rules
 from cymlp._engine.kernels.blas cimport blas_gemm as _blas_gemm
 from cymlp._engine.kernels.gemm cimport gemm as _gemm, pack_size, tiled_gemm as _tiled_gemm
-from cymlp._engine.architecture cimport Architecture
 from cymlp._engine.update_rule cimport UpdateRule
 
 
-cdef void *PACK = malloc(pack_size(1_000_000) * sizeof(double))
+cdef class Memory:
+    """Elements that a matrix product needs beside its operands."""
+
+    cdef void *start
+
+    def __cinit__(self, Py_ssize_t n_elements, Py_ssize_t itemsize):
+        self.start = malloc(n_elements * itemsize)
+        if self.start == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.start)
+
+
+# For as many columns as a product packs at once.
+cdef Memory PACK = Memory(pack_size(1_000_000), sizeof(double))
 
 
 cdef int check_product(bint transpose_a, bint transpose_b, A, B, C) except -1:
@@ -18,6 +33,13 @@ cdef int check_product(bint transpose_a, bint transpose_b, A, B, C) except -1:
     k_too, n = B.shape[::-1] if transpose_b else B.shape
     if k != k_too or C.shape != (m, n):
         raise ValueError(f"The shapes do not agree: A {A.shape}, B {B.shape}, C {C.shape}")
+    return 0
+
+
+cdef int check_pair(const floating[:, ::1] A, const floating[:, ::1] B) except -1:
+    """Make sure that A and B have one shape."""
+    if A.shape[0] != B.shape[0] or A.shape[1] != B.shape[1]:
+        raise ValueError("The arrays must have one shape")
     return 0
 
 
@@ -36,7 +58,7 @@ def gemm(
         transpose_a, transpose_b, C.shape[0], C.shape[1],
         A.shape[0] if transpose_a else A.shape[1], <floating>alpha, &A[0, 0], A.shape[1],
         &B[0, 0], B.shape[1], <floating>beta, C_in, C.shape[1] if row is None else 0,
-        &C[0, 0], C.shape[1], <floating *>PACK,
+        &C[0, 0], C.shape[1], <floating *>PACK.start,
     )
 
 
@@ -50,7 +72,7 @@ def tiled_gemm(
         transpose_a, transpose_b, C.shape[0], C.shape[1],
         A.shape[0] if transpose_a else A.shape[1], <floating>alpha, &A[0, 0], A.shape[1],
         &B[0, 0], B.shape[1], <floating>beta, &C[0, 0], C.shape[1], &C[0, 0], C.shape[1],
-        <floating *>PACK,
+        <floating *>PACK.start,
     )
 
 
@@ -67,63 +89,66 @@ def blas_gemm(
     )
 
 
-def activate(Architecture net, floating[:, ::1] Z):
-    """Z (n, h) <- f(Z), f the first hidden activation of ``net``."""
-    activations.activate(net.net.activation[0], &Z[0, 0], Z.shape[0] * Z.shape[1])
-
-
-def multiply_derivative(Architecture net, const floating[:, ::1] A, floating[:, ::1] D):
-    """D (n, h) <- D * f'(Z), from A = f(Z) (n, h)."""
-    if A.shape[0] != D.shape[0] or A.shape[1] != D.shape[1]:
-        raise ValueError("A and D must have one shape")
-    activations.multiply_derivative(
-        net.net.activation[0], &A[0, 0], &D[0, 0], A.shape[0] * A.shape[1]
+def activate(Architecture architecture, floating[:, ::1] Z):
+    """Z (n, h) <- f(Z), f the first hidden activation of ``architecture``."""
+    activations.activate(
+        architecture.fields.activation[0], &Z[0, 0], Z.shape[0] * Z.shape[1]
     )
 
 
-def activate_keeping_slope(Architecture net, floating[:, ::1] Z, floating[:, ::1] slopes):
-    """Z (n, h) <- f(Z), slopes (n, h) <- f'(Z)."""
-    if Z.shape[0] != slopes.shape[0] or Z.shape[1] != slopes.shape[1]:
-        raise ValueError("Z and the slopes must have one shape")
-    activations.activate_keeping_slope(
-        net.net.activation[0], &Z[0, 0], &slopes[0, 0], Z.shape[0] * Z.shape[1]
+def multiply_derivative(Architecture architecture, const floating[:, ::1] A, floating[:, ::1] D):
+    """D (n, h) <- D * f'(Z), from A = f(Z) (n, h)."""
+    check_pair(A, D)
+    activations.multiply_derivative(
+        architecture.fields.activation[0], &A[0, 0], &D[0, 0], A.shape[0] * A.shape[1]
+    )
+
+
+def activate_keeping_derivative(
+    Architecture architecture, floating[:, ::1] Z, floating[:, ::1] F
+):
+    """Z (n, h) <- f(Z), F (n, h) <- f'(Z)."""
+    check_pair(Z, F)
+    activations.activate_keeping_derivative(
+        architecture.fields.activation[0], &Z[0, 0], &F[0, 0], Z.shape[0] * Z.shape[1]
     )
 
 
 def drop_out(
-    floating[:, ::1] A, floating[:, ::1] slopes, double rate, unsigned long long seed,
+    floating[:, ::1] A, floating[:, ::1] F, double rate, unsigned long long seed,
     long long n_updates=0, Py_ssize_t layer=0, Py_ssize_t first=0,
 ):
-    """A, slopes (n, h) <- 0 or / (1 - rate), for the mini-batch's rows from ``first`` on."""
-    if A.shape[0] != slopes.shape[0] or A.shape[1] != slopes.shape[1]:
-        raise ValueError("A and the slopes must have one shape")
+    """A, F (n, h) <- 0 or / (1 - rate), for the mini-batch's rows from ``first`` on."""
+    check_pair(A, F)
     dropout.drop_out(
-        &A[0, 0], &slopes[0, 0], A.shape[0], A.shape[1], rate,
+        &A[0, 0], &F[0, 0], A.shape[0], A.shape[1], rate,
         dropout.layer_key(seed, n_updates, layer), first,
     )
 
 
-def output_delta(
-    Architecture net, floating[:, ::1] Z, const floating[:, ::1] T, const floating[::1] w
+def loss_and_delta(
+    Architecture architecture, floating[:, ::1] Z, const floating[:, ::1] T, const floating[::1] w
 ):
     """Z (n, k) <- w dloss/dZ; return sum_i w_i loss_i, for targets T (n, k), weights w (n,)."""
-    if Z.shape[0] != T.shape[0] or Z.shape[1] != T.shape[1] or w.shape[0] != T.shape[0]:
-        raise ValueError("The shapes of Z, T and w do not agree")
-    return losses.output_delta(
-        net.net.output, net.net.loss_parameter, &Z[0, 0], &T[0, 0], &w[0], Z.shape[0], Z.shape[1],
+    check_pair(Z, T)
+    if w.shape[0] != T.shape[0] or architecture.fields.loss == losses.NO_LOSS:
+        raise ValueError("The weights must be as many as rows, and there must be a loss")
+    return losses.loss_and_delta(
+        architecture.fields.output_activation, architecture.fields.loss,
+        architecture.fields.loss_parameter, &Z[0, 0], &T[0, 0], &w[0], Z.shape[0], Z.shape[1],
         NULL,
     )
 
 
 def apply(
-    UpdateRule update, floating[::1] w, floating[::1] g, floating[:, ::1] state, double penalty
+    UpdateRule rule, floating[::1] w, floating[::1] g, floating[:, ::1] state, double penalty
 ):
     """w (size,) <- updated by its gradient g (size,), with the rule's state (n_states, size)."""
     cdef Py_ssize_t size = w.shape[0]
-    if g.shape[0] != size or state.shape[0] != update.n_states or state.shape[1] != size:
+    if g.shape[0] != size or state.shape[0] != rule.n_states or state.shape[1] != size:
         raise ValueError("The shapes of w, g and the state do not agree")
-    update.rule.n_updates += 1
-    optimizers.apply(
-        &update.rule, &w[0], &g[0], &state[0, 0] if update.n_states else NULL, size, size,
-        penalty, update.rule.weight_decay,
+    update_rules.begin_update(&rule.fields)
+    update_rules.apply(
+        &rule.fields, &w[0], &g[0], &state[0, 0] if rule.n_states else NULL, size, size,
+        penalty, rule.fields.weight_decay,
     )

@@ -1,12 +1,12 @@
+UPDATE_RULES: tuple[str, ...]
+
 class UpdateRule:
     learning_rate: float
     def __init__(
         self,
-        rule: str,
+        name: str,
         *,
         learning_rate: float,
-        alpha: float | tuple[float, ...],
-        l1: tuple[float, ...] = (),
         weight_decay: float = 0.0,
         clip_norm: float = 0.0,
         momentum: float = 0.0,
@@ -14,7 +14,6 @@ class UpdateRule:
         beta_2: float = 0.0,
         epsilon: float = 0.0,
         n_updates: int = 0,
-        seed: int = 0,
     ) -> None: ...
     @property
     def n_updates(self) -> int: ...

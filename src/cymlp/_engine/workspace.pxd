@@ -1,32 +1,49 @@
 """Where a run's intermediate results lie, in one block of memory.
 
-Letters as in ``engine.pyx``. The whole team shares, for R rows of a batch::
+The letters are those of ``engine.pyx``. For R rows of a batch, a chunk, the team shares::
 
     A_1 ... A_L  |  D_1 ... D_{L-1}  |  F_1 ... F_{L-1}  |  partial products  |  T  |  w  |  A_0
 
-The output layer's A_L becomes its D_L in place; there are slopes F only where A does not tell
-them. Behind that each member has memory of its own: for packing matrices, and for the gradient
-of a block of a W's rows.
+The output layer's A_L becomes its D_L in place; there are derivatives F only where A does not
+give them. Behind that each thread has scratch memory of its own: for packing matrices, and for
+the gradient of some rows of a W. In a prediction each thread has a chunk of its own, and
+needs A, A_0 and memory for packing.
 """
 from libc.string cimport memset
 
+from cymlp._engine.architecture cimport architecture_t
+from cymlp._engine.dataset cimport dataset_t
 from cymlp._engine.kernels.gemm cimport pack_size
-from cymlp._engine.architecture cimport Net
-from cymlp._engine.dataset cimport Data
 
 cdef enum:
     LINE = 16               # elements; regions begin at multiples, so at a cache line
-    REGIONS = 7
-    BLOCK_ELEMENTS = 8192   # of a block of a W's rows, whose gradient stays in a near cache
-    BLOCK_ROWS = 8          # but at least these rows, a tile of a matrix product
-    FEW_FEATURES = 32       # a member's own; fewer are not worth a partial product
+    PIECE_ELEMENTS = 8192   # of some rows of a W, whose gradient stays in a near cache
+    PIECE_ROWS = 8          # but at least these rows, a tile of a matrix product
+    FEW_FEATURES = 32       # of one thread; fewer are not worth a partial product
+    # Bytes of a chunk for each thread, its second cache; but at least so many rows, as more rows
+    # make faster products, unless they take more than so many bytes.
+    CHUNK_BYTES = 1_500_000
+    CHUNK_ROWS = 512
+    MOST_CHUNK_BYTES = 64_000_000
+
+cdef extern from *:
+    """
+    /* Between two polls for signals no more flops, and no more products of an entry of a sparse X
+       with a weight. */
+    #define CYMLP_CHUNK_FLOPS 8e9
+    #define CYMLP_CHUNK_SPARSE_PRODUCTS 5e7
+    """
+    const double CHUNK_FLOPS "CYMLP_CHUNK_FLOPS"
+    const double CHUNK_SPARSE_PRODUCTS "CYMLP_CHUNK_SPARSE_PRODUCTS"
 
 
-cdef struct Workspace:
+cdef struct workspace_t:
     Py_ssize_t R            # rows of a chunk
     bint by_features        # whether the first product is shared out by features, not by rows
-    Py_ssize_t D, F, P, T, w, X, own, own_size   # where each region begins; A is the first
-    Py_ssize_t gradient     # where in its own memory a member has the gradient of a block
+    Py_ssize_t D, F, P, T, w, X, scratch   # where each region begins; A is the first
+    Py_ssize_t scratch_size                # elements of each thread's; of a prediction, of all
+    Py_ssize_t gradient                    # where the gradient of some rows begins in it
+    Py_ssize_t size                        # elements in all
 
 
 cdef inline Py_ssize_t up(Py_ssize_t n) noexcept nogil:
@@ -34,92 +51,79 @@ cdef inline Py_ssize_t up(Py_ssize_t n) noexcept nogil:
     return (n + LINE - 1) // LINE * LINE
 
 
-cdef inline bint shares_features(const Net *net, const Data *data, Py_ssize_t size) noexcept nogil:
-    """Whether each of a team's members has the products of its own features."""
-    return not data.sparse and size > 1 and net.units[0] >= size * FEW_FEATURES
+cdef inline Py_ssize_t ceil_divided(Py_ssize_t n, Py_ssize_t d) noexcept nogil:
+    """n / d rounded up, but at least 1."""
+    return max(<Py_ssize_t>1, (n + d - 1) // d)
 
 
-cdef inline Py_ssize_t elements_per_row(
-    const Net *net, const Data *data, Py_ssize_t size
+cdef inline Py_ssize_t most_rows(
+    const architecture_t *architecture, const dataset_t *dataset, Py_ssize_t n_threads,
+    Py_ssize_t row_bytes,
 ) noexcept nogil:
-    """Elements of the shared regions for each row of a chunk."""
-    return (
-        (3 if net.keeps_slopes else 2) * net.n_units + 1
-        + (0 if data.sparse else net.units[0])
-        + (size * net.units[1] if shares_features(net, data, size) else 0)
+    """The most rows of a chunk: few enough for the cache and for the time between two polls."""
+    cdef Py_ssize_t R = max(
+        min(<Py_ssize_t>CHUNK_ROWS, MOST_CHUNK_BYTES // row_bytes),
+        n_threads * CHUNK_BYTES // row_bytes,
+    )
+    cdef double products = architecture.n_weights, of_a_row
+    if dataset.sparse:
+        of_a_row = architecture.units[1] * (
+            <double>dataset.indices.shape[0] / max(<Py_ssize_t>1, dataset.n_samples)
+        )
+        R = <Py_ssize_t>min(<double>R, CHUNK_SPARSE_PRODUCTS / (1 + of_a_row))
+        products = architecture.n_weights - architecture.units[0] * architecture.units[1]
+    return max(
+        <Py_ssize_t>1, <Py_ssize_t>min(<double>R, CHUNK_FLOPS * n_threads / (6 * products + 1))
     )
 
 
-cdef inline Py_ssize_t own_elements(const Net *net) noexcept nogil:
-    """Elements of a member's own memory."""
-    return up(pack_size(net.widest)) + up(max(<Py_ssize_t>BLOCK_ELEMENTS, BLOCK_ROWS * net.widest))
-
-
-cdef inline Py_ssize_t workspace_size(
-    const Net *net, const Data *data, Py_ssize_t size, Py_ssize_t R
+cdef inline workspace_t training_space(
+    const architecture_t *architecture, const dataset_t *dataset, Py_ssize_t n_threads,
+    Py_ssize_t batch_size, Py_ssize_t itemsize, Py_ssize_t most_chunk_rows,
 ) noexcept nogil:
-    """Elements of a workspace for a team of ``size`` members and chunks of R rows."""
-    return (
-        R * elements_per_row(net, data, size) + size * own_elements(net) + REGIONS * LINE
+    """The regions for training on batches, in as many chunks of one length as need be."""
+    cdef workspace_t space
+    cdef Py_ssize_t d = architecture.units[0], h = architecture.units[1]
+    cdef Py_ssize_t k = architecture.units[architecture.n_layers]
+    cdef Py_ssize_t n_units = architecture.n_units, n_hidden = n_units - k, R, row_size
+    cdef Py_ssize_t pack = up(pack_size(architecture.widest))
+    space.by_features = (
+        not dataset.sparse and n_threads > 1 and d >= n_threads * FEW_FEATURES
     )
-
-
-cdef inline Py_ssize_t rows_with_room(
-    const Net *net, const Data *data, Py_ssize_t size, Py_ssize_t n_elements
-) noexcept nogil:
-    """The rows R of a chunk for which a workspace of so many elements has room."""
-    return (n_elements - workspace_size(net, data, size, 0)) // elements_per_row(net, data, size)
-
-
-cdef inline Workspace workspace(
-    const Net *net, const Data *data, Py_ssize_t size, Py_ssize_t R
-) noexcept nogil:
-    """The regions of a workspace."""
-    cdef Workspace space
-    cdef Py_ssize_t k = net.units[net.n_layers]
+    row_size = (3 if architecture.keeps_derivatives else 2) * n_units + 1
+    row_size += (0 if dataset.sparse else d) + (n_threads * h if space.by_features else 0)
+    R = min(most_chunk_rows, most_rows(architecture, dataset, n_threads, row_size * itemsize))
+    R = ceil_divided(batch_size, ceil_divided(batch_size, R))
     space.R = R
-    space.by_features = shares_features(net, data, size)
-    space.D = up(R * net.n_units)
-    space.F = space.D + up(R * (net.n_units - k))
-    space.P = space.F + (up(R * (net.n_units - k)) if net.keeps_slopes else 0)
-    space.T = space.P + (up(size * R * net.units[1]) if space.by_features else 0)
+    space.D = up(R * n_units)
+    space.F = space.D + up(R * n_hidden)
+    space.P = space.F + (up(R * n_hidden) if architecture.keeps_derivatives else 0)
+    space.T = space.P + (up(n_threads * R * h) if space.by_features else 0)
     space.w = space.T + up(R * k)
     space.X = space.w + up(R)
-    space.own = space.X + (0 if data.sparse else up(R * net.units[0]))
-    space.own_size = own_elements(net)
-    space.gradient = up(pack_size(net.widest))
+    space.scratch = space.X + (0 if dataset.sparse else up(R * d))
+    space.gradient = pack
+    space.scratch_size = pack + up(
+        max(<Py_ssize_t>PIECE_ELEMENTS, PIECE_ROWS * architecture.widest)
+    )
+    space.size = space.scratch + n_threads * space.scratch_size
     return space
 
 
-cdef inline Py_ssize_t prediction_elements_per_row(const Net *net, const Data *data) noexcept nogil:
-    """Elements for each row of a chunk that one member predicts."""
-    return net.n_units + (0 if data.sparse else net.units[0])
-
-
-cdef inline Py_ssize_t prediction_size(
-    const Net *net, const Data *data, Py_ssize_t R
+cdef inline workspace_t prediction_space(
+    const architecture_t *architecture, const dataset_t *dataset, Py_ssize_t n_threads,
+    Py_ssize_t n_rows, Py_ssize_t itemsize,
 ) noexcept nogil:
-    """Elements of one member's workspace for predicting chunks of R rows."""
-    return R * prediction_elements_per_row(net, data) + up(pack_size(net.widest)) + 2 * LINE
-
-
-cdef inline Py_ssize_t prediction_rows_with_room(
-    const Net *net, const Data *data, Py_ssize_t size, Py_ssize_t n_elements
-) noexcept nogil:
-    """The rows R of a chunk for which every member has room."""
-    return (n_elements // size - prediction_size(net, data, 0)) // (
-        prediction_elements_per_row(net, data)
-    )
-
-
-cdef inline Workspace prediction_workspace(
-    const Net *net, const Data *data, Py_ssize_t R
-) noexcept nogil:
-    """The regions of a workspace of which each member has its own: A, A_0, and for packing."""
-    cdef Workspace space
-    memset(&space, 0, sizeof(Workspace))
+    """The regions of each thread for predicting so many rows in all, in chunks of one length."""
+    cdef workspace_t space
+    cdef Py_ssize_t n_units = architecture.n_units
+    cdef Py_ssize_t d = 0 if dataset.sparse else architecture.units[0]
+    cdef Py_ssize_t R = most_rows(architecture, dataset, 1, (n_units + d) * itemsize)
+    memset(&space, 0, sizeof(workspace_t))
+    R = ceil_divided(n_rows, n_threads * ceil_divided(n_rows, n_threads * R))
     space.R = R
-    space.X = up(R * net.n_units)
-    space.own = space.X + (0 if data.sparse else up(R * net.units[0]))
-    space.own_size = prediction_size(net, data, R)
+    space.X = up(R * n_units)
+    space.scratch = space.X + up(R * d)
+    space.scratch_size = space.scratch + up(pack_size(architecture.widest))
+    space.size = n_threads * space.scratch_size
     return space

@@ -19,6 +19,7 @@ from cymlp._constraints import (
     instance,
     interval,
 )
+from cymlp._engine import ACTIVATIONS, LOSSES
 from cymlp._network.initializers import INITIALIZERS
 
 
@@ -29,17 +30,14 @@ def _names_of_scorers() -> list[str]:
     return list(get_scorer_names())
 
 
-_ACTIVATION = choice(
-    "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish",
-    "softplus",
-)  # fmt: skip
+_ACTIVATION = choice(*ACTIVATIONS)
 _CLASS_WEIGHT = [choice("balanced"), instance("dict", dict), NONE]
 _PENALTY = interval(Real, 0.0)
 _SHARE = interval(Real, 0.0, 1.0, closed="both")
 _RATE = interval(Real, 0.0, 1.0)
 
 _PARAMETERS: dict[str, list[Allowed]] = {
-    "loss": [choice("squared_error", "poisson", "absolute_error", "huber", "quantile")],
+    "loss": [choice(*(loss for loss in LOSSES if loss != "log_loss"))],
     "quantile": [_SHARE, NONE],
     "delta": [interval(Real, 0.0, closed="neither")],
     "hidden_layer_sizes": [

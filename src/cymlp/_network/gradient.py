@@ -13,8 +13,8 @@ from cymlp._network.network import Network
 
 def loss_and_gradients(
     network: Network,
-    layout: Any,
-    samples: Any,
+    architecture: _engine.Architecture,
+    dataset: _engine.Dataset,
     weights: NDArray[Any] | None,
     coefficients: tuple[tuple[float, ...], tuple[float, ...]],
     factor: float,
@@ -25,9 +25,9 @@ def loss_and_gradients(
     Parameters
     ----------
     network : Network
-    layout : Architecture
-        The network's, with the loss.
-    samples : Dataset
+    architecture : Architecture
+        The network's, with the loss, without penalties.
+    dataset : Dataset
     weights : ndarray of shape (n_samples,) or None
         Those of the samples.
     coefficients : tuple of two tuples of float
@@ -45,21 +45,17 @@ def loss_and_gradients(
     """
     dtype = network.parameters.dtype
     gradient = Network(network.units, aligned_empty(network.parameters.size, dtype))
-    X_grad = np.empty((samples.n_samples, samples.n_features), dtype)
-    update = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=0.0)
-    with engine_threads(n_jobs, samples.n_samples, layout.n_weights, 1) as team:
-        n_elements, _ = _engine.workspace_elements(layout, samples, samples.n_samples, team.size)
+    X_grad = np.empty((dataset.n_samples, dataset.n_features), dtype)
+    with engine_threads(n_jobs, dataset.n_samples, architecture.n_weights, 1) as team:
         loss = factor * _engine.loss_gradient(
-            layout,
-            update,
+            architecture,
             network.parameters,
             gradient.parameters,
-            samples,
-            aligned_empty(n_elements, dtype),
-            team,
+            dataset,
+            _engine.Workspace(architecture, dataset, team=team),
             X_grad,
         )
-    total = samples.n_samples if weights is None else weights.sum(dtype=np.float64)
+    total = dataset.n_samples if weights is None else weights.sum(dtype=np.float64)
     for W, G, l2, l1 in zip(network.coefs, gradient.coefs, *coefficients, strict=True):
         loss += float(0.5 * l2 * np.vdot(W, W) + l1 * np.abs(W).sum()) / total
         G += (l2 * W + l1 * np.sign(W)) / total

@@ -138,34 +138,29 @@ class Network:
             If X is checked and not finite, or has sparse indices that are no longer valid.
         """
         architecture = self.architecture(activation, out_activation)
-        samples = _engine.Dataset(X)
-        n_rows = samples.n_samples if rows is None else len(rows)
+        dataset = _engine.Dataset(X)
+        n_rows = dataset.n_samples if rows is None else len(rows)
         out = np.empty((n_rows, self.units[-1]), dtype=self.parameters.dtype)
 
-        def predict(team: Any, size: int) -> None:
-            n_elements, _ = _engine.prediction_elements(architecture, samples, n_rows, size)
-            work = np.empty(n_elements, dtype=self.parameters.dtype)
+        def predict(team: Any) -> None:
             if not _engine.predict(
                 architecture,
                 self.parameters,
-                samples,
-                rows,
+                dataset,
                 out,
-                apply_output_activation,
-                work,
-                not check_finite,
-                team,
+                order=rows,
+                apply_output_activation=apply_output_activation,
+                check_finite=check_finite,
+                team=team,
             ):
                 raise NotFiniteError
 
-        if team is not None:
-            predict(team, team.size)
-        elif n_jobs in (None, 1) and is_tiny(n_rows * architecture.n_weights):
-            predict(None, 1)
+        if team is not None or (n_jobs in (None, 1) and is_tiny(n_rows * architecture.n_weights)):
+            predict(team)
         else:
             # Forwards only is a third of a step's arithmetic.
             with engine_threads(n_jobs, n_rows, architecture.n_weights, 1 / 3) as own_team:
-                predict(own_team, own_team.size)
+                predict(own_team)
         return out
 
     def architecture(self, activation: Activation, out_activation: str) -> Any:

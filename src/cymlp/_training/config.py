@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cymlp import _engine
 
@@ -64,25 +63,21 @@ class TrainingConfig:
     record_every: int | None = None
     n_jobs: int | None = None
 
-    def architecture(self, units: Sequence[int], *, dropout: bool = False) -> Any:
+    def architecture(
+        self, units: Sequence[int], *, dropout: bool = False, penalties: bool = False
+    ) -> _engine.Architecture:
         """A network of these sizes with its loss, as the engine takes it."""
         return _engine.Architecture(
             units,
             self.activation,
-            self.output_activation
-            if self.loss in ("log_loss", "squared_error", "poisson")
-            else self.loss,
+            self.output_activation,
+            loss=self.loss,
             loss_parameter=self.loss_parameter,
             label_smoothing=self.label_smoothing,
             dropout=self.dropout if dropout and any(self.dropout) else (),
+            l2=self.l2 if penalties else (),
+            l1=self.l1 if penalties else (),
         )
-
-    @property
-    def alpha(self) -> float | tuple[float, ...]:
-        """The L2 coefficient of all layers, or of each."""
-        if not self.l2:
-            return 0.0
-        return self.l2[0] if len(set(self.l2)) == 1 else self.l2
 
     def rows_of_batch(self, n_samples: int) -> int:
         """The rows of a mini-batch, of so many samples."""

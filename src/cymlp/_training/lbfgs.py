@@ -45,8 +45,7 @@ class LbfgsTraining:
         self._evaluator = (
             None if validation_set is None else Evaluator(network, config, validation_set)
         )
-        self._architecture = config.architecture(network.units)
-        self._rule = _engine.UpdateRule("gradient", learning_rate=0.0, alpha=config.alpha)
+        self._architecture = config.architecture(network.units, penalties=True)
         self._dataset = data.dataset()
 
     def run(self, report: Report = no_report, begin_epoch: Callable[[], None] = nothing) -> Outcome:
@@ -71,12 +70,10 @@ class LbfgsTraining:
             begin_epoch()
             loss = _engine.loss_gradient(
                 self._architecture,
-                self._rule,
                 w.astype(dtype, copy=False),
                 gradient,
                 self._dataset,
-                work,
-                team,
+                workspace,
             )
             # SciPy keeps the gradient it is given until the next one.
             return loss, gradient.astype(np.float64)
@@ -98,10 +95,7 @@ class LbfgsTraining:
                 config.max_iter,
                 calls_blas=True,
             ) as team:
-                n_elements, _ = _engine.workspace_elements(
-                    self._architecture, self._dataset, n_samples, team.size
-                )
-                work = aligned_empty(n_elements, dtype)
+                workspace = _engine.Workspace(self._architecture, self._dataset, team=team)
                 gradient = aligned_empty(self._architecture.n_parameters, dtype)
                 result = minimize(
                     loss_and_gradient,

@@ -38,10 +38,10 @@ class Optimizer:
         self._settings = settings
         self.learning_rate = float(learning_rate)
         self.n_updates = 0
-        self.state = np.zeros((self.rule(alpha=0.0).n_states, n_parameters), dtype=dtype)
+        self.state = np.zeros((self.rule().n_states, n_parameters), dtype=dtype)
 
-    def rule(self, **settings: Any) -> Any:
-        """The update rule as the engine takes it, with penalties and the like as its settings."""
+    def rule(self, **settings: float) -> _engine.UpdateRule:
+        """The update rule as the engine takes it, with decay and clipping as its settings."""
         return _engine.UpdateRule(
             self._name,
             learning_rate=self.learning_rate,

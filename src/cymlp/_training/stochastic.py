@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._engine.memory import aligned_empty
 from cymlp._engine.threads import engine_threads
 from cymlp._network.network import Network
 from cymlp._training.config import TrainingConfig
@@ -82,15 +81,10 @@ class StochasticTraining:
         self._n_samples = len(rows)
         self._n_samples_seen = state.n_samples_seen
         self._batch_size = config.rows_of_batch(self._n_samples)
-        self._architecture = config.architecture(network.units, dropout=True)
+        self._architecture = config.architecture(network.units, dropout=True, penalties=True)
         self._dataset = rows.data.dataset()
-        self._rule = optimizer.rule(
-            seed=_dropout_seed(config, random_state),
-            alpha=config.alpha,
-            l1=config.l1,
-            weight_decay=config.weight_decay,
-            clip_norm=config.clip_norm,
-        )
+        self._rule = optimizer.rule(weight_decay=config.weight_decay, clip_norm=config.clip_norm)
+        self._seed = _dropout_seed(config, random_state)
         self._evaluator = (
             None if validation_set is None else Evaluator(network, config, validation_set)
         )
@@ -167,29 +161,20 @@ class StochasticTraining:
 
     def _allocate(self, team: Any) -> None:
         """All memory that the engine needs, once for the run; and bind what does not change."""
-        dtype = self._network.parameters.dtype
-        n_elements, chunk = _engine.workspace_elements(
-            self._architecture, self._dataset, self._batch_size, team.size
-        )
-        gradient = None
-        if _engine.needs_gradient(
-            self._architecture, self._rule, self._dataset, self._batch_size, chunk
-        ):
-            gradient = aligned_empty(self._architecture.n_parameters, dtype)
         if self._score is not None:
             self._score.allocate(team.size)
         self._train = partial(
             _engine.train,
             self._architecture,
-            self._rule,
             self._network.parameters,
-            gradient,
             self.optimizer.state,
+            self._rule,
             self._dataset,
-            batch_size=self._batch_size,
-            work=aligned_empty(n_elements, dtype),
-            team=team,
+            _engine.Workspace(
+                self._architecture, self._dataset, self._rule, self._batch_size, team
+            ),
             scores=None if self._score is None else self._score.sums,
+            seed=self._seed,
         )
 
     def _run_epoch(self, team: Any) -> tuple[float, ValidationResult | None]:

@@ -67,7 +67,6 @@ class Evaluator:
         self._architecture = config.architecture(network.units)
         self._dataset = rows.data.dataset()
         self._n_rows = min(1 + SLICE_BYTES // (n_outputs * dtype.itemsize), len(rows))
-        self._work = np.empty(self._n_rows * (n_outputs + 1), dtype)
 
     def evaluate(self, team: Any) -> ValidationResult:
         """Loss and score of the network as it is."""
@@ -82,11 +81,9 @@ class Evaluator:
                 apply_output_activation=False,
                 team=team,
             )
-            loss.add(
-                *_engine.mean_loss(self._architecture, self._dataset, indices, Z.copy(), self._work)
-            )
+            loss.add(*_engine.mean_loss(self._architecture, self._dataset, indices, Z.copy()))
             if decode is not None:
-                _engine.apply_link(self._architecture, Z)
+                _engine.apply_output_activation(self._architecture, Z)
                 predictions.add(decode(Z))
         score = np.nan if self._set.score is None else self._set.score(predictions.whole)
         watched = -loss.value if self._set.watches_loss else score

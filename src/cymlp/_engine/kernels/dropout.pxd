@@ -1,8 +1,8 @@
 """Dropout: units set to 0 at random while training, by a hash of where they stand.
 
-No state is carried along: whether a unit of a sample is dropped depends on the seed, the
-update, the layer, the sample's place in the mini-batch and the unit, so that threads can share the
-rows out as they like.
+There is no state: whether a unit of a sample is dropped depends on the seed, the update, the
+layer, the sample's place in the mini-batch and the unit, so that the result is the same however
+threads share the rows.
 
 N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
 JMLR 15, 2014; inverted: what is kept is scaled up, so that predictions need no scaling.
@@ -35,15 +35,15 @@ cdef extern from *:
 
 
 cdef inline uint64_t layer_key(uint64_t seed, long long n_updates, Py_ssize_t layer) noexcept nogil:
-    """What tells the masks of an update's layer from all others."""
+    """A number of which all masks of a layer in an update are made, and no others."""
     return mix64(mix64(seed + <uint64_t>n_updates) + <uint64_t>layer)
 
 
 cdef inline void drop_out(
-    floating *A, floating *slopes, Py_ssize_t n, Py_ssize_t h, double rate, uint64_t key,
+    floating *A, floating *F, Py_ssize_t n, Py_ssize_t h, double rate, uint64_t key,
     Py_ssize_t first,
 ) noexcept nogil:
-    """A, slopes (n, h) <- 0 with probability ``rate``, else / (1 - rate).
+    """A, F (n, h) <- 0 with probability ``rate``, else / (1 - rate).
 
     The rows are those from number ``first`` on of the mini-batch.
     """
@@ -57,4 +57,4 @@ cdef inline void drop_out(
         for j in range(h):
             factor = kept if mix32(mix32(<uint32_t>j ^ low) ^ high) >= least else 0
             A[i * h + j] *= factor
-            slopes[i * h + j] *= factor
+            F[i * h + j] *= factor

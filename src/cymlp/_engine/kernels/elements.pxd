@@ -1,8 +1,5 @@
-"""Plain loops over elements: sums, multiples. Everything is row-major and contiguous."""
+"""Plain loops over elements. Everything is row-major and contiguous."""
 from cython cimport floating
-
-cdef enum:
-    PARTS = 16   # of a sum, that grow independently of each other
 
 
 cdef inline void scale(floating *x, Py_ssize_t size, floating factor) noexcept nogil:
@@ -40,18 +37,6 @@ cdef inline void add_parts(
             )
 
 
-cdef inline void column_sums(
-    const floating *D, Py_ssize_t n, Py_ssize_t h, Py_ssize_t stride, floating *s
-) noexcept nogil:
-    """s (h,) <- sum of the rows of D (n, h), which are ``stride`` elements apart."""
-    cdef Py_ssize_t i, j
-    for j in range(h):
-        s[j] = 0
-    for i in range(n):
-        for j in range(h):
-            s[j] += D[i * stride + j]
-
-
 cdef inline void multiply(floating *y, const floating *x, Py_ssize_t size) noexcept nogil:
     """y (size,) <- y * x, element by element."""
     cdef Py_ssize_t i
@@ -65,21 +50,3 @@ cdef inline void smooth(floating *T, Py_ssize_t size, floating part, floating fl
     cdef Py_ssize_t i
     for i in range(size):
         T[i] = (one - part) * T[i] + floor
-
-
-cdef inline double absolute_sum(const floating *w, Py_ssize_t size) noexcept nogil:
-    """|w|_1 = sum of the sizes of w (size,), by parts that a compiler makes vectors of."""
-    cdef floating[PARTS] sums
-    cdef double total = 0
-    cdef Py_ssize_t i = 0, j
-    for j in range(PARTS):
-        sums[j] = 0
-    while i + PARTS <= size:
-        for j in range(PARTS):
-            sums[j] += w[i + j] if w[i + j] > 0 else -w[i + j]
-        i += PARTS
-    for j in range(PARTS):
-        total += sums[j]
-    for i in range(i, size):
-        total += w[i] if w[i] > 0 else -w[i]
-    return total

@@ -11,27 +11,7 @@ from cymlp._engine.kernels.blas cimport blas_gemm
 
 cdef extern from *:
     """
-    #include <stddef.h>
-    #include <string.h>
-
-    /* The widest vectors of the instruction set compiled for, and a tile for its registers. */
-    #if !defined(__GNUC__)   /* no vector types: a "vector" is one element */
-    #define CYMLP_VECTOR_BYTES 1
-    #define CYMLP_TILE_ROWS 4
-    #elif defined(__AVX512F__)
-    #define CYMLP_VECTOR_BYTES 64
-    #define CYMLP_TILE_ROWS 8
-    #elif defined(__AVX2__)
-    #define CYMLP_VECTOR_BYTES 32
-    #define CYMLP_TILE_ROWS 4
-    #elif defined(__aarch64__)
-    #define CYMLP_VECTOR_BYTES 16
-    #define CYMLP_TILE_ROWS 8
-    #else
-    #define CYMLP_VECTOR_BYTES 16
-    #define CYMLP_TILE_ROWS 4
-    #endif
-    #define CYMLP_TILE_VECTORS 3
+    #include "vectors.h"
 
     /* Products of more flops are BLAS's. With AVX2 and AVX-512 none are: by itself BLAS is up to a
        quarter faster where all three sides are long, but within a training step that gained
@@ -44,20 +24,6 @@ cdef extern from *:
     #define CYMLP_MOST_FLOPS 1e7
     #else
     #define CYMLP_MOST_FLOPS 3e4
-    #endif
-
-    #ifdef __GNUC__
-    #define CYMLP_INLINE inline __attribute__((always_inline))
-    #define CYMLP_OUT_OF_LINE __attribute__((noinline))
-    #define CYMLP_UNROLL _Pragma("GCC unroll 8")
-    #define CYMLP_RESTRICT __restrict__
-    #define cymlp_prefetch(address) __builtin_prefetch(address)
-    #else
-    #define CYMLP_INLINE inline
-    #define CYMLP_OUT_OF_LINE
-    #define CYMLP_UNROLL
-    #define CYMLP_RESTRICT
-    #define cymlp_prefetch(address)
     #endif
 
     #if defined(__AVX512F__) && defined(__GNUC__)
@@ -80,8 +46,8 @@ cdef extern from *:
     #include "tile.h"
     """
     const Py_ssize_t VECTOR_BYTES "CYMLP_VECTOR_BYTES"
-    const Py_ssize_t TILE_ROWS "CYMLP_TILE_ROWS"
-    const Py_ssize_t TILE_VECTORS "CYMLP_TILE_VECTORS"
+    const Py_ssize_t MR "CYMLP_MR"
+    const Py_ssize_t NR_VECTORS "CYMLP_NR_VECTORS"
     const bint READS_PARTS "CYMLP_READS_PARTS"   # whether a tile reads no farther than B's columns
     const double MOST_FLOPS "CYMLP_MOST_FLOPS"
     const double ANY_FLOPS "CYMLP_ANY_FLOPS"
@@ -121,59 +87,24 @@ cdef extern from *:
         Py_ssize_t m, Py_ssize_t n, double alpha, const double *a, const double *b, double beta,
         double *C, Py_ssize_t ldc,
     ) noexcept nogil
-
-    float float_squared_norm "cymlp_squared_norm_float"(
-        const float *x, Py_ssize_t size
-    ) noexcept nogil
-    double double_squared_norm "cymlp_squared_norm_double"(
-        const double *x, Py_ssize_t size
-    ) noexcept nogil
-    bint float_are_finite "cymlp_are_finite_float"(
-        const float *x, Py_ssize_t size
-    ) noexcept nogil
-    bint double_are_finite "cymlp_are_finite_double"(
-        const double *x, Py_ssize_t size
-    ) noexcept nogil
     void prefetch "cymlp_prefetch"(const void *address) noexcept nogil
 
 cdef enum:
-    BLOCK_K = 256       # rows of B at a time: a tile's part of them stays in the first cache
-    BLOCK_N = 480       # columns of B at a time: all tiles' parts stay in the second
+    KC = 256       # rows of B at a time: a tile's part of them stays in the first cache
+    NC = 480       # columns of B at a time: all tiles' parts stay in the second
     FAR_BYTES = 2048    # rows of B this far apart fall into few sets of the caches; these, and
     OFTEN_ROWS = 64     # rows not made of whole vectors, are packed if A has so many that it repays
 
 
 cdef inline Py_ssize_t pack_size(Py_ssize_t n) noexcept nogil:
     """Elements of the memory that a product with at most n columns needs beside its operands."""
-    return BLOCK_K * (min(n + TILE_VECTORS * VECTOR_BYTES, <Py_ssize_t>BLOCK_N) + TILE_ROWS)
-
-
-cdef inline double squared_norm(const floating *w, Py_ssize_t size) noexcept nogil:
-    """|w|^2 = sum of the squares of w (size,)."""
-    if floating is float:
-        return float_squared_norm(w, size)
-    else:
-        return double_squared_norm(w, size)
-
-
-cdef inline bint are_finite(
-    const floating *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t stride
-) noexcept nogil:
-    """Whether X (n, d), whose rows are ``stride`` apart, has neither NaN nor infinity."""
-    cdef Py_ssize_t i
-    cdef bint finite = True
-    for i in range(n):
-        if floating is float:
-            finite &= float_are_finite(X + i * stride, d)
-        else:
-            finite &= double_are_finite(X + i * stride, d)
-    return finite
+    return KC * (min(n + NR_VECTORS * VECTOR_BYTES, <Py_ssize_t>NC) + MR)
 
 
 cdef inline Py_ssize_t tile_vectors(Py_ssize_t columns, Py_ssize_t lanes) noexcept nogil:
     """Vectors of the next tile of a row of so many columns: three, but four as two and two."""
     cdef Py_ssize_t vectors = (columns + lanes - 1) // lanes
-    return 2 if vectors == 4 else min(vectors, TILE_VECTORS)
+    return 2 if vectors == 4 else min(vectors, NR_VECTORS)
 
 
 cdef inline void pack_columns(
@@ -191,9 +122,9 @@ cdef inline void pack_columns(
             double_transpose(B, ldb, k, columns, width, packed)
         return
     for p in range(k):
-        if columns * <Py_ssize_t>sizeof(floating) == TILE_VECTORS * VECTOR_BYTES:
+        if columns * <Py_ssize_t>sizeof(floating) == NR_VECTORS * VECTOR_BYTES:
             # So many bytes, known beforehand, are copied without a call.
-            memcpy(packed + p * width, B + p * ldb, TILE_VECTORS * VECTOR_BYTES)
+            memcpy(packed + p * width, B + p * ldb, NR_VECTORS * VECTOR_BYTES)
         else:
             memcpy(packed + p * width, B + p * ldb, columns * sizeof(floating))
 
@@ -201,14 +132,14 @@ cdef inline void pack_columns(
 cdef inline void pack_rows(
     const floating *A, Py_ssize_t lda, Py_ssize_t k, Py_ssize_t rows, floating *packed
 ) noexcept nogil:
-    """packed (k, TILE_ROWS) <- A (k, rows), whose transpose is a tile's share of op(A)."""
+    """packed (k, MR) <- A (k, rows), whose transpose is a tile's share of op(A)."""
     cdef Py_ssize_t p
     for p in range(k):
-        prefetch(A + p * lda + 2 * TILE_ROWS)   # rows of A may lie pages apart
-        if rows == TILE_ROWS:   # again a number of bytes known beforehand
-            memcpy(packed + p * TILE_ROWS, A + p * lda, TILE_ROWS * sizeof(floating))
+        prefetch(A + p * lda + 2 * MR)   # rows of A may lie pages apart
+        if rows == MR:   # again a number of bytes known beforehand
+            memcpy(packed + p * MR, A + p * lda, MR * sizeof(floating))
         else:
-            memcpy(packed + p * TILE_ROWS, A + p * lda, rows * sizeof(floating))
+            memcpy(packed + p * MR, A + p * lda, rows * sizeof(floating))
 
 
 cdef inline void tile(
@@ -265,7 +196,7 @@ cdef inline void tiled_gemm(
         m >= OFTEN_ROWS and (row_bytes >= FAR_BYTES or row_bytes % VECTOR_BYTES != 0)
     )
     cdef floating *packed_A = pack
-    cdef floating *packed_B = pack + BLOCK_K * TILE_ROWS
+    cdef floating *packed_B = pack + KC * MR
     cdef const floating *a
     cdef const floating *b
     cdef Py_ssize_t first, i, j, p = 0, block_n, block_k, rows, vectors, width, columns
@@ -276,13 +207,13 @@ cdef inline void tiled_gemm(
         row_product(n, k, alpha, A, B, ldb, beta, C_in, C)
         return
     while p < max(k, <Py_ssize_t>1):
-        block_k = min(<Py_ssize_t>BLOCK_K, k - p)
+        block_k = min(<Py_ssize_t>KC, k - p)
         first = 0
         while first < n:
-            block_n = min(<Py_ssize_t>BLOCK_N, n - first)
+            block_n = min(<Py_ssize_t>NC, n - first)
             i = 0
             while i < m:
-                rows = min(TILE_ROWS, m - i)
+                rows = min(MR, m - i)
                 a = A + i * lda + p
                 if transpose_a:
                     pack_rows(A + p * lda + i, lda, block_k, rows, packed_A)
@@ -305,7 +236,7 @@ cdef inline void tiled_gemm(
                     tile(
                         rows, vectors, columns, block_k, alpha,
                         a, 1 if transpose_a else lda,
-                        TILE_ROWS if transpose_a else 1,
+                        MR if transpose_a else 1,
                         b, width if packs else ldb,
                         beta, C_in + i * ldc_in + first + j, ldc_in,
                         C + i * ldc + first + j, ldc,
@@ -314,7 +245,7 @@ cdef inline void tiled_gemm(
                 i += rows
             first += block_n
         beta, C_in, ldc_in = 1, C, ldc
-        p += BLOCK_K
+        p += KC
 
 
 cdef inline void gemm(

@@ -1,21 +1,54 @@
-"""Each output activation with its loss, and their delta.
+"""Output activations and losses, and the deltas of both together.
 
-Shapes as in ``engine.pyx``: n rows, h columns, everything row-major and contiguous. The
+To add a loss: an entry in ``Loss`` and in the table below it, a function of a row, and a branch in
+``loss_and_delta``.
+
+The letters are those of ``engine.pyx``: n rows, h columns, everything row-major and contiguous. The
 choice of a variant stands outside the loops. Every loop lets NaN through, so that a diverging
 fit shows itself.
 """
 from cython cimport floating
 from libc.math cimport log
 
-from cymlp._engine.kernels.activations cimport logistic
+from cymlp._engine.kernels.activations cimport LOGISTIC, activate
 from cymlp._engine.kernels.elementary cimport exp_
 
-# An output activation and a loss. The softmax, the logistic function, e^z and z are the
-# canonical links of their losses, whose delta is w (output - target); the last three take z
-# itself, as the losses of what is not the mean.
-cdef enum Output:
-    IDENTITY_SQUARED_ERROR, EXP_POISSON, LOGISTIC_LOG_LOSS, SOFTMAX_LOG_LOSS
-    IDENTITY_ABSOLUTE_ERROR, IDENTITY_HUBER, IDENTITY_QUANTILE
+cdef enum OutputActivation:
+    OUTPUT_IDENTITY, OUTPUT_EXP, OUTPUT_LOGISTIC, OUTPUT_SOFTMAX
+    N_OUTPUT_ACTIVATIONS
+
+# The softmax, the logistic function, e^z and z are the canonical links of log_loss, poisson and
+# squared_error: the delta is w (output - target). The other losses take z itself, as the mean
+# is not what minimises them.
+cdef enum Loss:
+    NO_LOSS, SQUARED_ERROR, POISSON, ABSOLUTE_ERROR, HUBER, QUANTILE, LOG_LOSS
+    N_LOSSES
+
+cdef extern from *:
+    """
+    typedef struct { const char *name; const char *output_activations; } cymlp_loss;
+
+    /* In the order of OutputActivation. */
+    static inline const char *cymlp_output_activation_name(int f) {
+        static const char *const names[] = {"identity", "exp", "logistic", "softmax"};
+        return names[f];
+    }
+
+    /* In the order of Loss, with the output activations that each goes with. */
+    static inline const cymlp_loss *cymlp_loss_entry(int loss) {
+        static const cymlp_loss table[] = {
+            {"", ""}, {"squared_error", "identity"}, {"poisson", "exp"},
+            {"absolute_error", "identity"}, {"huber", "identity"}, {"quantile", "identity"},
+            {"log_loss", "logistic softmax"},
+        };
+        return &table[loss];
+    }
+    """
+    ctypedef struct loss_t "cymlp_loss":
+        const char *name
+        const char *output_activations
+    const char *output_activation_name "cymlp_output_activation_name"(int f) noexcept nogil
+    const loss_t *loss_entry "cymlp_loss_entry"(int loss) noexcept nogil
 
 cdef extern from "<float.h>":
     const float FLT_EPSILON
@@ -56,15 +89,17 @@ cdef inline void softmax(floating *Z, Py_ssize_t n, Py_ssize_t h) noexcept nogil
             z[j] *= total
 
 
-cdef inline void link(Output output, floating *Z, Py_ssize_t n, Py_ssize_t h) noexcept nogil:
+cdef inline void apply_output_activation(
+    OutputActivation f, floating *Z, Py_ssize_t n, Py_ssize_t h
+) noexcept nogil:
     """Z (n, h) <- the network's outputs: Z, e^Z, 1 / (1 + e^-Z) or the rows' softmax."""
     cdef Py_ssize_t i
-    if output == EXP_POISSON:
+    if f == OUTPUT_EXP:
         for i in range(n * h):
             Z[i] = exp_(Z[i])
-    elif output == LOGISTIC_LOG_LOSS:
-        logistic(Z, n * h)
-    elif output == SOFTMAX_LOG_LOSS:
+    elif f == OUTPUT_LOGISTIC:
+        activate(LOGISTIC, Z, n * h)
+    elif f == OUTPUT_SOFTMAX:
         softmax(Z, n, h)
 
 
@@ -150,13 +185,13 @@ cdef inline double huber_row(
     r = z - t costs r^2 / 2 within, limit (|r| - limit / 2) outside (P. J. Huber, 1964).
     """
     cdef double loss = 0
-    cdef floating residual, slope
+    cdef floating residual, derivative
     cdef Py_ssize_t j
     for j in range(h):
         residual = z[j] - t[j]
-        slope = limit if residual > limit else -limit if residual < -limit else residual
-        loss += <double>slope * (residual - <floating>0.5 * slope)
-        z[j] = w * slope
+        derivative = limit if residual > limit else -limit if residual < -limit else residual
+        loss += <double>derivative * (residual - <floating>0.5 * derivative)
+        z[j] = w * derivative
     return loss
 
 
@@ -169,13 +204,13 @@ cdef inline double pinball_row(
     q and 1 - q it is least at the q-quantile (R. Koenker, G. Bassett, 1978).
     """
     cdef double loss = 0
-    cdef floating residual, slope
+    cdef floating residual, derivative
     cdef Py_ssize_t j
     for j in range(h):
         residual = z[j] - t[j]
-        slope = over if residual > 0 else -under if residual <= 0 else residual
-        loss += <double>slope * residual
-        z[j] = w * slope
+        derivative = over if residual > 0 else -under if residual <= 0 else residual
+        loss += <double>derivative * residual
+        z[j] = w * derivative
     return loss
 
 
@@ -188,12 +223,12 @@ cdef inline Py_ssize_t argmax(const floating *z, Py_ssize_t h) noexcept nogil:
     return best
 
 
-cdef inline bint is_right(
-    Output output, const floating *p, const floating *t, Py_ssize_t h
+cdef inline bint is_correct(
+    OutputActivation f, const floating *p, const floating *t, Py_ssize_t h
 ) noexcept nogil:
     """Whether the class, or the label of each output, of the probabilities p (h,) is t's."""
     cdef Py_ssize_t j
-    if output == SOFTMAX_LOG_LOSS:
+    if f == OUTPUT_SOFTMAX:
         return argmax(p, h) == argmax(t, h)
     for j in range(h):
         if (p[j] > 0.5) != (t[j] > 0.5):
@@ -202,12 +237,12 @@ cdef inline bint is_right(
 
 
 cdef inline void add_scores(
-    Output output, const floating *Z, const floating *T, const floating *w, Py_ssize_t n,
-    Py_ssize_t h, double *scores,
+    OutputActivation f, Loss loss, const floating *Z, const floating *T, const floating *w,
+    Py_ssize_t n, Py_ssize_t h, double *scores,
 ) noexcept nogil:
-    """scores (h,) <- scores + what the training score is told from.
+    """scores (h,) <- scores + what the training score is computed from.
 
-    For probabilities Z, scores[0] is the weight of the rows that are classified rightly; else
+    For probabilities Z, scores[0] is the weight of the rows that are classified correctly; else
     each is its output's sum of w (prediction - t)^2.
     """
     cdef Py_ssize_t i, j
@@ -215,18 +250,18 @@ cdef inline void add_scores(
     for i in range(n):
         if w != NULL:
             weight = w[i]
-        if output == SOFTMAX_LOG_LOSS or output == LOGISTIC_LOG_LOSS:
-            scores[0] += weight * is_right(output, Z + i * h, T + i * h, h)
+        if loss == LOG_LOSS:
+            scores[0] += weight * is_correct(f, Z + i * h, T + i * h, h)
             continue
         for j in range(h):
-            residual = exp_(Z[i * h + j]) if output == EXP_POISSON else Z[i * h + j]
+            residual = exp_(Z[i * h + j]) if f == OUTPUT_EXP else Z[i * h + j]
             residual -= T[i * h + j]
             scores[j] += weight * residual * residual
 
 
-cdef inline double output_delta(
-    Output output, double parameter, floating *Z, const floating *T, const floating *w,
-    Py_ssize_t n, Py_ssize_t h, double *scores,
+cdef inline double loss_and_delta(
+    OutputActivation f, Loss loss, double parameter, floating *Z, const floating *T,
+    const floating *w, Py_ssize_t n, Py_ssize_t h, double *scores,
 ) noexcept nogil:
     """Z (n, h) <- D = w dloss/dZ for the targets T (n, h); return sum_i w_i loss_i.
 
@@ -234,29 +269,29 @@ cdef inline double output_delta(
     of the quantile loss, or where Huber's loss changes its form. See ``add_scores`` for
     ``scores``, or NULL.
     """
-    cdef double total = 0, loss
+    cdef double total = 0, row_loss
     cdef floating weight = 1, value = <floating>parameter, one = 1
     cdef Py_ssize_t i
-    if output != EXP_POISSON:   # whose loss is told from z
-        link(output, Z, n, h)
+    if loss != POISSON:   # which is computed from z
+        apply_output_activation(f, Z, n, h)
     if scores != NULL:
-        add_scores(output, Z, T, w, n, h, scores)
+        add_scores(f, loss, Z, T, w, n, h, scores)
     for i in range(n):
         if w != NULL:
             weight = w[i]
-        if output == IDENTITY_SQUARED_ERROR:
-            loss = squared_error_row(Z + i * h, T + i * h, weight, h)
-        elif output == EXP_POISSON:
-            loss = poisson_row(Z + i * h, T + i * h, weight, h)
-        elif output == LOGISTIC_LOG_LOSS:
-            loss = logistic_log_loss_row(Z + i * h, T + i * h, weight, h)
-        elif output == SOFTMAX_LOG_LOSS:
-            loss = softmax_log_loss_row(Z + i * h, T + i * h, weight, h)
-        elif output == IDENTITY_ABSOLUTE_ERROR:
-            loss = pinball_row(Z + i * h, T + i * h, weight, h, one, one)
-        elif output == IDENTITY_HUBER:
-            loss = huber_row(Z + i * h, T + i * h, weight, h, value)
+        if loss == SQUARED_ERROR:
+            row_loss = squared_error_row(Z + i * h, T + i * h, weight, h)
+        elif loss == POISSON:
+            row_loss = poisson_row(Z + i * h, T + i * h, weight, h)
+        elif loss == ABSOLUTE_ERROR:
+            row_loss = pinball_row(Z + i * h, T + i * h, weight, h, one, one)
+        elif loss == HUBER:
+            row_loss = huber_row(Z + i * h, T + i * h, weight, h, value)
+        elif loss == QUANTILE:
+            row_loss = pinball_row(Z + i * h, T + i * h, weight, h, value, one - value)
+        elif f == OUTPUT_LOGISTIC:
+            row_loss = logistic_log_loss_row(Z + i * h, T + i * h, weight, h)
         else:
-            loss = pinball_row(Z + i * h, T + i * h, weight, h, value, one - value)
-        total += weight * loss
+            row_loss = softmax_log_loss_row(Z + i * h, T + i * h, weight, h)
+        total += weight * row_loss
     return total

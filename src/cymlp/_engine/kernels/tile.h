@@ -1,25 +1,8 @@
 /* One register tile of a matrix product. Included once for each type REAL, whose functions
    get the suffix SUFFIX.
 
-   The tile's accumulators, TILE_ROWS x TILE_VECTORS vectors of LANES elements, fill the
-   registers that the vectors of B and one element of A leave. Vector types are a compiler's
-   extension (GCC, Clang); elsewhere a "vector" is one element, and all stays right. */
-
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-#define NAME(name) JOIN(JOIN(cymlp_, name), SUFFIX)
-#define LANES ((int)(CYMLP_VECTOR_BYTES / sizeof(REAL)))
-
-#ifdef __GNUC__
-typedef REAL NAME(vector) __attribute__((vector_size(CYMLP_VECTOR_BYTES)));
-/* The same in memory, anywhere. */
-typedef REAL NAME(stored) __attribute__((vector_size(CYMLP_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-#else
-#undef LANES
-#define LANES 1
-typedef REAL NAME(vector);
-typedef REAL NAME(stored);
-#endif
+   The tile's accumulators, MR x NR_VECTORS vectors of LANES elements, fill the
+   registers that the vectors of B and one element of A leave. */
 
 /* The last vector of a row has `part` columns only. AVX-512 loads and stores them by a mask;
    elsewhere B is padded, and C's are done one by one. */
@@ -41,8 +24,8 @@ static CYMLP_INLINE void NAME(tile)(
     const REAL *B, ptrdiff_t ldb, const REAL *beta, const REAL *C_in, ptrdiff_t ldc_in,
     REAL *C, ptrdiff_t ldc)
 {
-    NAME(vector) sums[4][CYMLP_TILE_ROWS][CYMLP_TILE_VECTORS];
-    NAME(vector) b[CYMLP_TILE_VECTORS];
+    NAME(vector) sums[4][CYMLP_MR][CYMLP_NR_VECTORS];
+    NAME(vector) b[CYMLP_NR_VECTORS];
     const ptrdiff_t whole = (vectors - 1) * LANES, part = columns - whole;
 #ifdef MASKED_LOAD
     const unsigned int mask = (1u << part) - 1;
@@ -115,7 +98,7 @@ static CYMLP_INLINE void NAME(tile)(
 #define TILES(DO) \
     DO(1, 1, 4) DO(1, 2, 4) DO(1, 3, 2) DO(2, 1, 4) DO(2, 2, 2) DO(2, 3, 1) \
     DO(3, 1, 2) DO(3, 2, 1) DO(3, 3, 1) DO(4, 1, 2) DO(4, 2, 1) DO(4, 3, 1)
-#if CYMLP_TILE_ROWS == 8
+#if CYMLP_MR == 8
 #define MORE_TILES(DO) \
     DO(5, 1, 1) DO(5, 2, 1) DO(5, 3, 1) DO(6, 1, 1) DO(6, 2, 1) DO(6, 3, 1) \
     DO(7, 1, 1) DO(7, 2, 1) DO(7, 3, 1) DO(8, 1, 1) DO(8, 2, 1) DO(8, 3, 1)
@@ -234,42 +217,6 @@ static void NAME(transpose)(
             packed[p * width + j] = B[j * ldb + p];
 }
 
-/* sum of x_i^2, or, not squared, of x_i - x_i: in order, a compiler may not make vectors of it. */
-static CYMLP_INLINE REAL NAME(sum)(const int squared, const REAL *x, ptrdiff_t size)
-{
-    NAME(vector) sums[4] = {{0}};
-    REAL lanes[LANES], total = 0;
-    ptrdiff_t i = 0;
-    for (; i + 4 * LANES <= size; i += 4 * LANES)
-        CYMLP_UNROLL
-        for (int j = 0; j < 4; j++) {
-            const NAME(vector) v = *(const NAME(stored) *)(x + i + j * LANES);
-            sums[j] += squared ? v * v : v - v;
-        }
-    sums[0] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    memcpy(lanes, sums, sizeof lanes);
-    for (int j = 0; j < LANES; j++)
-        total += lanes[j];
-    for (; i < size; i++)
-        total += squared ? x[i] * x[i] : x[i] - x[i];
-    return total;
-}
-
-static REAL NAME(squared_norm)(const REAL *x, ptrdiff_t size)
-{
-    return NAME(sum)(1, x, size);
-}
-
-/* x - x is 0 where x is finite, else NaN. */
-static int NAME(are_finite)(const REAL *x, ptrdiff_t size)
-{
-    return NAME(sum)(0, x, size) == 0;
-}
-
-#undef JOIN_
-#undef JOIN
-#undef NAME
-#undef LANES
 #undef REAL
 #undef SUFFIX
 #undef LOAD_LAST

@@ -1,5 +1,8 @@
 """Update rules as flat loops over parameters w, gradient g and moving state, (size,) each.
 
+To add one: an entry in ``RuleName`` and in the table below it, a loop, and branches in ``apply``
+and, if its steps are not those of momentum, in ``soft_threshold``.
+
 ``penalty`` is the L2 coefficient of the step: the gradient used is g + penalty * w.
 """
 from cython cimport floating
@@ -7,33 +10,37 @@ from libc.math cimport sqrt, sqrtf
 
 from cymlp._engine.kernels.elements cimport add_scaled, scale
 
-# The last is no update: it leaves the whole gradient behind, penalty included, for L-BFGS.
 cdef enum RuleName:
-    SGD, MOMENTUM, NESTEROV, ADAM, GRADIENT
+    SGD, MOMENTUM, NESTEROV, ADAM
+    N_RULES
+    GRADIENT = N_RULES   # no update: it leaves the gradient behind, L2 penalty included
+
+cdef extern from *:
+    """
+    typedef struct { const char *name; int n_states; } cymlp_rule;
+
+    /* In the order of RuleName, with the vectors of the parameters' size that each carries on. */
+    static inline const cymlp_rule *cymlp_rule_entry(int name) {
+        static const cymlp_rule table[] = {
+            {"sgd", 0}, {"momentum", 1}, {"nesterov", 1}, {"adam", 2}, {"", 0},
+        };
+        return &table[name];
+    }
+    """
+    ctypedef struct rule_entry_t "cymlp_rule":
+        const char *name
+        int n_states
+    const rule_entry_t *rule_entry "cymlp_rule_entry"(int name) noexcept nogil
 
 
-cdef struct Rule:
+cdef struct rule_t:
     RuleName name
     double learning_rate
-    double alpha              # the L2 coefficient, of each layer times its share:
-    const double *l2_shares   # (n_layers,), or NULL where all are 1
-    const double *l1          # (n_layers,) L1 coefficients, or NULL where there are none
     double weight_decay       # decoupled: of the weights themselves, at each update
     double clip_norm          # the longest gradient; 0 for any
     double momentum, beta_1, beta_2, epsilon
     long long n_updates
-    unsigned long long seed   # of dropout
-    Py_ssize_t first          # where the mini-batch begins in the order of the samples
-
-
-cdef inline double l2_share(const Rule *rule, Py_ssize_t layer) noexcept nogil:
-    """The layer's L2 coefficient over alpha."""
-    return 1 if rule.l2_shares == NULL else rule.l2_shares[layer]
-
-
-cdef inline double l1_coefficient(const Rule *rule, Py_ssize_t layer) noexcept nogil:
-    """The layer's L1 coefficient."""
-    return 0 if rule.l1 == NULL else rule.l1[layer]
+    double step_size          # of the present update, see ``begin_update``
 
 
 cdef inline floating sqrt_(floating x) noexcept nogil:
@@ -94,18 +101,19 @@ cdef inline void adam(
         w[i] -= rate * m[i] / (sqrt_(v[i]) + epsilon)
 
 
-cdef inline double step_size(const Rule *rule) noexcept nogil:
-    """The learning rate; Adam's with both bias corrections of update number ``n_updates``."""
-    if rule.name != ADAM:
-        return rule.learning_rate
-    return (
-        rule.learning_rate * sqrt(1 - rule.beta_2 ** rule.n_updates)
-        / (1 - rule.beta_1 ** rule.n_updates)
-    )
+cdef inline void begin_update(rule_t *rule) noexcept nogil:
+    """Count an update; its step size is the learning rate, for Adam with both bias corrections."""
+    rule.n_updates += 1
+    rule.step_size = rule.learning_rate
+    if rule.name == ADAM:
+        rule.step_size = (
+            rule.learning_rate * sqrt(1 - rule.beta_2 ** rule.n_updates)
+            / (1 - rule.beta_1 ** rule.n_updates)
+        )
 
 
 cdef inline void apply(
-    const Rule *rule, floating *w, floating *g, floating *state, Py_ssize_t n_parameters,
+    const rule_t *rule, floating *w, floating *g, floating *state, Py_ssize_t n_parameters,
     Py_ssize_t size, double penalty, double decay,
 ) noexcept nogil:
     """Update w (size,) by its gradient g (size,), after its decay if it has any.
@@ -114,7 +122,7 @@ cdef inline void apply(
     the velocity, or Adam's m and v. Decay is I. Loshchilov and F. Hutter's, "Decoupled weight
     decay regularization" (2019): w <- (1 - learning rate * decay) w.
     """
-    cdef floating rate = <floating>step_size(rule)
+    cdef floating rate = <floating>rule.step_size
     if decay > 0:
         add_scaled(g, <floating>penalty, w, size)   # of the weights before they decay
         scale(w, size, <floating>(1 - rule.learning_rate * decay))
@@ -134,34 +142,34 @@ cdef inline void apply(
         add_scaled(g, <floating>penalty, w, size)
 
 
-cdef inline floating nearer_to_zero(floating w, floating threshold) noexcept nogil:
+cdef inline floating shrink(floating w, floating threshold) noexcept nogil:
     """sign(w) max(|w| - threshold, 0); 0 w lets NaN through."""
     return w - threshold if w > threshold else w + threshold if w < -threshold else 0 * w
 
 
 cdef inline void soft_threshold(
-    const Rule *rule, floating *w, const floating *state, Py_ssize_t n_parameters,
+    const rule_t *rule, floating *w, const floating *state, Py_ssize_t n_parameters,
     Py_ssize_t size, double l1,
 ) noexcept nogil:
     """w (size,) <- sign(w) max(|w| - threshold, 0): the proximal step of the penalty l1 |w|_1.
 
-    The threshold is l1 times the step that the rule makes in the long run of a gradient of 1:
-    the rate, over 1 - momentum, or over sqrt(v) + epsilon for each weight. So that what it
-    comes to rest at minimises the loss with its penalty, whatever the rule.
+    The threshold is l1 times the step that the rule makes in the long run for a gradient of 1:
+    the rate, divided by 1 - momentum, or by sqrt(v) + epsilon of each weight. Whatever the rule,
+    the weights then come to rest where the loss with its penalty is least.
 
     A. Beck, M. Teboulle, "A fast iterative shrinkage-thresholding algorithm for linear inverse
     problems", SIAM J. Imaging Sciences 2, 2009; P. Melchior et al., "Proximal Adam: robust
     adaptive update scheme for constrained optimization", 2019, arXiv:1910.10094.
     """
-    cdef floating threshold = <floating>(step_size(rule) * l1), epsilon = <floating>rule.epsilon
+    cdef floating threshold = <floating>(rule.step_size * l1), epsilon = <floating>rule.epsilon
     cdef const floating *v
     cdef Py_ssize_t i
     if rule.name == ADAM:
         v = state + n_parameters
         for i in range(size):
-            w[i] = nearer_to_zero(w[i], threshold / (sqrt_(v[i]) + epsilon))
+            w[i] = shrink(w[i], threshold / (sqrt_(v[i]) + epsilon))
         return
     if rule.name != SGD and rule.momentum < 1:
         threshold /= <floating>(1 - rule.momentum)
     for i in range(size):
-        w[i] = nearer_to_zero(w[i], threshold)
+        w[i] = shrink(w[i], threshold)

@@ -1,0 +1,64 @@
+/* Vectors of the instruction set compiled for, and the names of functions that exist once for
+   each type: a header that is included for REAL and SUFFIX defines them as NAME(function). */
+
+#ifndef CYMLP_VECTORS_H
+#define CYMLP_VECTORS_H
+
+#include <stddef.h>
+#include <string.h>
+
+/* The widest vectors of the instruction set compiled for, and a tile for its registers. */
+#if !defined(__GNUC__)   /* no vector types: a "vector" is one element */
+#define CYMLP_VECTOR_BYTES 1
+#define CYMLP_MR 4
+#elif defined(__AVX512F__)
+#define CYMLP_VECTOR_BYTES 64
+#define CYMLP_MR 8
+#elif defined(__AVX2__)
+#define CYMLP_VECTOR_BYTES 32
+#define CYMLP_MR 4
+#elif defined(__aarch64__)
+#define CYMLP_VECTOR_BYTES 16
+#define CYMLP_MR 8
+#else
+#define CYMLP_VECTOR_BYTES 16
+#define CYMLP_MR 4
+#endif
+#define CYMLP_NR_VECTORS 3
+
+#ifdef __GNUC__
+#define CYMLP_INLINE inline __attribute__((always_inline))
+#define CYMLP_OUT_OF_LINE __attribute__((noinline))
+#define CYMLP_UNROLL _Pragma("GCC unroll 8")
+#define CYMLP_RESTRICT __restrict__
+#define cymlp_prefetch(address) __builtin_prefetch(address)
+#else
+#define CYMLP_INLINE inline
+#define CYMLP_OUT_OF_LINE
+#define CYMLP_UNROLL
+#define CYMLP_RESTRICT
+#define cymlp_prefetch(address)
+#endif
+
+#define CYMLP_JOIN_(a, b) a##b
+#define CYMLP_JOIN(a, b) CYMLP_JOIN_(a, b)
+#define NAME(name) CYMLP_JOIN(CYMLP_JOIN(cymlp_, name), SUFFIX)
+
+/* Vector types are an extension of compilers (GCC, Clang); elsewhere a "vector" is one element,
+   and the results are the same. A stored vector is one in memory, at any address. */
+#ifdef __GNUC__
+#define LANES ((int)(CYMLP_VECTOR_BYTES / sizeof(REAL)))
+#define CYMLP_VECTOR_TYPES(REAL, SUFFIX) \
+    typedef REAL cymlp_vector##SUFFIX __attribute__((vector_size(CYMLP_VECTOR_BYTES))); \
+    typedef REAL cymlp_stored##SUFFIX __attribute__(( \
+        vector_size(CYMLP_VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+#else
+#define LANES 1
+#define CYMLP_VECTOR_TYPES(REAL, SUFFIX) \
+    typedef REAL cymlp_vector##SUFFIX; \
+    typedef REAL cymlp_stored##SUFFIX;
+#endif
+CYMLP_VECTOR_TYPES(float, _float)
+CYMLP_VECTOR_TYPES(double, _double)
+
+#endif
