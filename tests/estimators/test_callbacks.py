@@ -42,7 +42,7 @@ def data(digits):
 
 
 class Recorder:
-    """Writes down what it is told; it may stop or raise at an epoch."""
+    """Keeps a list of its calls; it may stop the fit or raise at an epoch."""
 
     def __init__(self, stop_at=None, raise_at=None):
         self.stop_at, self.raise_at = stop_at, raise_at
