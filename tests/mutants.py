@@ -150,8 +150,8 @@ MUTANTS = [
         "one row held out", "_training/data.py", "len(validation) < 2", "len(validation) < 1",
     ),
     Mutant(
-        "SciPy's gradient is written over", "_training/lbfgs.py",
-        "gradient.astype(np.float64)", "gradient.astype(np.float64, copy=False)",
+        "L-BFGS keeps its parameters to itself", "_training/lbfgs.py",
+        "network.parameters[...] = intermediate_result.x", "pass",
     ),
     Mutant(
         "the greater loss is better", "_training/validation.py",
