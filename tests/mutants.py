@@ -4,7 +4,7 @@
 
 Each mutant is a line of the table below: a file, a text that occurs in it once, and a wrong text
 to put in its place. The mutant is made in a copy of the source tree, in a temporary folder. There
-``pytest -x -q`` runs the tests of the mutant's own folder, and if these do not notice it, those
+``pytest -x -q`` runs the tests that are named like its module, and if these do not notice it, those
 of PATH ..., which are ``tests`` if no path is given. A test that fails kills the mutant; one that
 survives shows what no test looks at. The exit status is the number of survivors.
 
@@ -252,11 +252,10 @@ def is_killed(mutant: Mutant, tree: Path, paths: list[str]) -> bool:
 
 
 def nearest_tests(mutant: Mutant, tree: Path) -> list[Path]:
-    """The tests of the mutant's own folder, or module, which are the likeliest to notice it."""
+    """The tests that are named like the mutant's module, which are the likeliest to notice it."""
     file = Path(mutant.file)
-    name = file.parent.name or f"test_{file.name}"
-    path = tree / "tests" / name.lstrip("_").replace("test__", "test_")
-    return [path] if path.exists() else []
+    folder = tree / "tests" / file.parent.name.lstrip("_")
+    return sorted(folder.glob(f"test_{file.stem.lstrip('_')}*.py"))
 
 
 def fails(paths: list[str], tree: Path, environment: dict[str, str]) -> bool:
