@@ -47,11 +47,11 @@ from cymlp._engine.kernels.reductions cimport are_finite
 from cymlp._engine.kernels.update_rules cimport GRADIENT
 from cymlp._engine.passes cimport gather_smoothed_targets, predict_chunk
 from cymlp._engine.run cimport (
-    IN_BUFFER, GradientPlace, Part, Run, gradient_place, prediction_part
+    IN_BUFFER, GradientPlace, Part, Run, gradient_place, prediction_part, wait_for_others
 )
 from cymlp._engine.signals cimport interrupted, propagate, seconds
 from cymlp._engine.step cimport train_batches
-from cymlp._engine.team cimport Team, is_set, put, run_together
+from cymlp._engine.team cimport Team, hand_out, is_set, put
 from cymlp._engine.update_rule cimport UpdateRule
 from cymlp._engine.workspace cimport prediction_space, training_space, workspace_t
 
@@ -209,10 +209,13 @@ cdef double train_together(Run *run) except? -1:
     """Run the steps of all threads; return the loss, a mean over the rows that counted."""
     cdef double loss = 0
     cdef Py_ssize_t rank
+    cdef Range parts
     with nogil:
         while run.start < run.batch.n and not is_set(&run.stopped):
             put(&run.serial, False)
-            run_together(run.barrier, train_batches, run)
+            parts = hand_out(run.barrier, train_batches, run)
+            train_batches(run, parts)
+            wait_for_others(run, parts)
     propagate(&run.poll)
     if not is_set(&run.valid):
         raise ValueError("The indices of the sparse matrix X changed while it was trained on.")
@@ -404,6 +407,7 @@ def predict(
         If there is not enough memory.
     """
     cdef Run run
+    cdef Range parts
     cdef void *memory
     prepare(&run, architecture, dataset, order, parameters.shape[0], sizeof(floating), team)
     if out.shape[0] != run.batch.n or (
@@ -422,7 +426,9 @@ def predict(
     run.parameters, run.out = <void *>&parameters[0], &out[0, 0]
     run.applies_output_activation, run.checks_finite = apply_output_activation, check_finite
     with nogil:
-        run_together(run.barrier, predict_chunks, &run)
+        parts = hand_out(run.barrier, predict_chunks, &run)
+        predict_chunks(&run, parts)
+        wait_for_others(&run, parts)
         free(memory)
     propagate(&run.poll)
     return is_set(&run.valid)
