@@ -265,8 +265,9 @@ def fails(paths: list[str], tree: Path, environment: dict[str, str]) -> bool:
         [sys.executable, "-m", "pytest", *options, *paths],
         cwd=tree, env=environment, capture_output=True, text=True,
     )  # fmt: skip
-    # 1: a test has failed; 2: one could not even be collected. All else is no verdict.
-    if result.returncode not in (0, 1, 2):
+    # 1: a test has failed; 2: one could not even be collected; below 0: the process has crashed,
+    # as an index out of bounds makes it. All else is no verdict.
+    if result.returncode > 2:
         raise RuntimeError(f"pytest could not run:\n{result.stdout}{result.stderr}")
     return result.returncode != 0
 
