@@ -634,10 +634,12 @@ class TestMisuse:
             with pytest.raises(IndexError, match="order"):
                 case.outputs(case.dataset(), 1, order=np.array([wrong]))
 
-    def test_batches_have_rows(self):
+    def test_batches_and_chunks_have_rows(self):
         case = Case()
         with pytest.raises(ValueError, match="no rows"):
             case.train(_engine.UpdateRule("sgd", learning_rate=0.1), case.dataset(), 0)
+        with pytest.raises(ValueError, match="no rows"):
+            _engine.Workspace(case.architecture(), case.dataset(), most_chunk_rows=0)
 
     def test_gradients_that_need_memory(self):
         case = Case(n=300)

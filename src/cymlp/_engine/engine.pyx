@@ -97,7 +97,8 @@ cdef class Workspace:
     Raises
     ------
     ValueError
-        If a mini-batch has no rows, or the architecture and the dataset do not fit together.
+        If a mini-batch or a chunk has no rows, or the architecture and the dataset do not fit
+        together.
     MemoryError
         If there is not enough memory.
     """
@@ -118,13 +119,18 @@ cdef class Workspace:
         self.architecture, self.dataset, self.rule = architecture, dataset, rule
         self.team = ONE_THREAD if team is None else team
         self.batch_size = max(1, dataset.n_samples) if batch_size is None else batch_size
-        if self.batch_size < 1 or dataset.n_features != architecture.fields.units[0]:
+        if most_chunk_rows is None:
+            most_chunk_rows = self.batch_size
+        if dataset.n_features != architecture.fields.units[0] or (
+            self.batch_size < 1 or most_chunk_rows < 1
+        ):
             raise ValueError(
-                "The dataset and the architecture do not fit together, or a mini-batch has no rows"
+                "The dataset and the architecture do not fit together, or a mini-batch or a chunk "
+                "has no rows"
             )
         self.space = training_space(
             &architecture.fields, &dataset.fields, self.team.barrier.size, self.batch_size,
-            dataset.itemsize, self.batch_size if most_chunk_rows is None else most_chunk_rows,
+            dataset.itemsize, most_chunk_rows,
         )
         self.memory = aligned_empty(self.space.size * dataset.itemsize, "u1")
         self.gradient = None
@@ -352,7 +358,7 @@ def loss_gradient(
 
 
 cdef void predict_chunks(void *arguments, Range parts) noexcept nogil:
-    """A thread's chunks of a prediction: of so many chunks as there are threads, one."""
+    """A thread's chunks of a prediction: every ``size``-th of them, ``size`` threads in all."""
     cdef Run *run = <Run *>arguments
     cdef Py_ssize_t rank, start
     cdef Part part
