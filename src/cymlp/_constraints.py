@@ -71,7 +71,7 @@ ARRAY_LIKE = Allowed(
 CALLABLE = Allowed("a callable", callable)
 
 
-def each(kind: Allowed, what: str) -> Allowed:
+def list_of(kind: Allowed, what: str) -> Allowed:
     """A list or the like of values of a kind that is itself allowed."""
     return Allowed(
         f"a list of such values, one for each {what}",

@@ -103,11 +103,11 @@ class Schedule(ABC):
         # NumPy may round differently for a scalar than in an array, hence at least one dimension.
         # What overflows becomes inf or nan, which a fit refuses.
         with np.errstate(over="ignore", invalid="ignore"):
-            factors = self._at(np.atleast_1d(steps), total)
+            factors = self._factors(np.atleast_1d(steps), total)
         return factors if steps.ndim else float(factors[0])
 
     @abstractmethod
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
         """The factors of these updates."""
 
 
@@ -139,8 +139,8 @@ class LinearDecay(Schedule):
     def __post_init__(self) -> None:
         _check(self, end_factor=_SHARE, decay_steps=_STEPS_OR_NONE)
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        progress = _progress(step, 0, _updates(self.decay_steps, total))
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        progress = _progress(step, 0, _n_updates(self.decay_steps, total))
         return _linear(1.0, self.end_factor, progress)
 
 
@@ -175,8 +175,10 @@ class InverseTimeDecay(Schedule):
     def __post_init__(self) -> None:
         _check(self, decay_rate=_NOT_NEGATIVE, decay_steps=_STEPS_OR_NONE, staircase=BOOLEAN)
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        return 1.0 / (1.0 + self.decay_rate * _times(step, self.decay_steps, total, self.staircase))
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        return 1.0 / (
+            1.0 + self.decay_rate * _periods_elapsed(step, self.decay_steps, total, self.staircase)
+        )
 
 
 @dataclass(frozen=True)
@@ -215,8 +217,8 @@ class ExponentialDecay(Schedule):
     def __post_init__(self) -> None:
         _check(self, decay_rate=_POSITIVE, decay_steps=_STEPS_OR_NONE, staircase=BOOLEAN)
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        return self.decay_rate ** _times(step, self.decay_steps, total, self.staircase)
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        return self.decay_rate ** _periods_elapsed(step, self.decay_steps, total, self.staircase)
 
 
 @dataclass(frozen=True)
@@ -246,8 +248,8 @@ class StepDecay(Schedule):
     def __post_init__(self) -> None:
         _check(self, decay_steps=_STEPS, factor=_POSITIVE)
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        return self.factor ** _times(step, self.decay_steps, total, staircase=True)
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        return self.factor ** _periods_elapsed(step, self.decay_steps, total, staircase=True)
 
 
 @dataclass(frozen=True)
@@ -311,13 +313,15 @@ class CosineDecay(Schedule):
             m_mul=_POSITIVE,
         )
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        warmup = _updates(self.warmup_steps, total, least=0)
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        warmup = _n_updates(self.warmup_steps, total, least=0)
         if self.first_decay_steps is None:
             period, progress = np.zeros_like(step), _progress(step, warmup, total)
         else:
             after = np.maximum(step - warmup, 0.0)
-            period, progress = _period(after / _updates(self.first_decay_steps, total), self.t_mul)
+            period, progress = _period(
+                after / _n_updates(self.first_decay_steps, total), self.t_mul
+            )
         top = self.alpha + (1.0 - self.alpha) * self.m_mul**period
         return np.where(
             step < warmup, (step + 1.0) / (warmup + 1.0), _cosine(top, self.alpha, progress)
@@ -371,7 +375,7 @@ class OneCycle(Schedule):
             final_div_factor=_POSITIVE,
         )
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
         annealed = _cosine if self.anneal_strategy == "cos" else _linear
         peak, first = self.pct_start * total - 1.0, 1.0 / self.div_factor
         up = annealed(first, 1.0, _progress(step, 0.0, peak))
@@ -385,7 +389,7 @@ def _check(schedule: Schedule, **allowed: list[Allowed]) -> None:
         check_parameter(schedule, name, kinds)
 
 
-def _updates(steps: int | float | None, total: int, least: int = 1) -> int:
+def _n_updates(steps: int | float | None, total: int, least: int = 1) -> int:
     """A parameter that ends in "steps" as a number of updates."""
     if steps is None:
         return total
@@ -394,11 +398,11 @@ def _updates(steps: int | float | None, total: int, least: int = 1) -> int:
     return max(round(float(steps) * total), least)
 
 
-def _times(
+def _periods_elapsed(
     step: NDArray[np.float64], steps: int | float | None, total: int, staircase: bool
 ) -> NDArray[np.float64]:
     """How many times ``steps`` updates are over; a staircase has only whole times."""
-    times = step / _updates(steps, total)
+    times = step / _n_updates(steps, total)
     return np.floor(times) if staircase else times
 
 

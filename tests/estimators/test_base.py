@@ -49,7 +49,7 @@ class TestConfig:
             if field.name in params.keys() - {"loss", "activation", "dropout"}:
                 assert field.default == params[field.name], field.name
         reg.n_outputs_ = 1
-        assert reg._training_config(reg._known_targets(), 2) == TrainingConfig(
+        assert reg._training_config(reg._fitted_targets(), 2) == TrainingConfig(
             "identity", "squared_error", activation=("relu",), dropout=(0.0,),
             l2=(1e-4, 1e-4), l1=(0.0, 0.0),
         )  # fmt: skip
@@ -67,14 +67,14 @@ class TestConfig:
     def test_penalties_of_each_layer(self, alpha, l1_ratio, l2, l1):
         reg = regressor(alpha=alpha, l1_ratio=l1_ratio)
         reg.n_outputs_ = 1
-        config = reg._training_config(reg._known_targets(), 2)
+        config = reg._training_config(reg._fitted_targets(), 2)
         assert (config.l2, config.l1) == (l2, l1)
 
     def test_partial_fit_is_one_epoch(self):
         reg = regressor()
         reg.n_outputs_ = 1
-        assert reg._training_config(reg._known_targets(), 2, incremental=True).n_epochs == 1
-        assert reg._training_config(reg._known_targets(), 2).n_epochs is None
+        assert reg._training_config(reg._fitted_targets(), 2, incremental=True).n_epochs == 1
+        assert reg._training_config(reg._fitted_targets(), 2).n_epochs is None
 
     @pytest.mark.parametrize("name", ["alpha", "dropout", "l1_ratio", "activation"])
     def test_the_same_for_each_layer_is_the_same_for_all(self, name):

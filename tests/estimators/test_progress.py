@@ -20,7 +20,7 @@ def show(verbose):
     with Progress(verbose, 3) as progress:
         progress.end_epoch(1, 0.123456789)
         progress.end_epoch(2, 0.1, 0.5)
-        progress.say("Stopping.")
+        progress.write("Stopping.")
 
 
 LINES = "Iteration 1, loss = 0.12345679\nIteration 2, loss = 0.10000000\n" + (

@@ -99,7 +99,7 @@ class TestLabels:
             expected = accuracy_score(y, predicted, sample_weight=w)
             assert label_targets(y).score(y, predicted, w) == expected
         assert not label_targets(y).prefers_loss
-        assert not label_targets(y).sums_over_outputs
+        assert not label_targets(y).reports_mean_over_outputs
 
     def test_the_loss(self):
         assert label_targets(np.arange(3), label_smoothing=0.2).loss == {
@@ -209,7 +209,7 @@ class TestNumbers:
         assert targets.loss == {"loss": loss, "loss_parameter": parameter}
         assert targets.output_activation == output_activation
         assert targets.prefers_loss is prefers_loss
-        assert targets.sums_over_outputs is (loss == "squared_error")
+        assert targets.reports_mean_over_outputs is (loss == "squared_error")
         assert not targets.stratifies(np.zeros((3, 1)))
         assert targets.training_weights(None, None, float) is None
 

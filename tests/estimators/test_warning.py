@@ -12,10 +12,10 @@ from cymlp import MLPClassifier, MLPRegressor, schedules
 from cymlp._estimators.warning import (
     _is_inside,
     warn,
+    warn_about_outcome,
+    warn_about_unused,
     warn_if_clipped,
     warn_if_cut_short,
-    warn_of_outcome,
-    warn_of_unused,
 )
 from cymlp._training.report import Ending, Outcome
 
@@ -68,7 +68,7 @@ class TestOutcome:
 
     def of(self, ending, n_epochs=0, message="", max_iter=7):
         outcome = Outcome(ending, n_epochs, 0.0, message)
-        return caught(warn_of_outcome, SimpleNamespace(max_iter=max_iter), outcome)
+        return caught(warn_about_outcome, SimpleNamespace(max_iter=max_iter), outcome)
 
     @pytest.mark.parametrize("ending", [Ending.CONVERGED, Ending.REPORT])
     def test_a_fit_that_ended_by_itself_is_not_warned_of(self, ending):
@@ -180,7 +180,7 @@ class TestScheduleCutShort:
 
     def test_interrupted_after_a_fit_that_stopped_by_itself(self):
         class Interrupts(schedules.Schedule):
-            def _at(self, step, total):
+            def _factors(self, step, total):
                 raise KeyboardInterrupt
 
         clf = MLPClassifier((3,), tol=10.0, warm_start=True).fit(X, labels)
@@ -219,11 +219,11 @@ class TestSettingsThatDoNothing:
             for setting, owner in (("quantile=0.5", "quantile"), ("delta=2.0", "huber"))
             if owner != loss
         ]
-        assert messages_of(warn_of_unused, reg, validates=True) == expected
+        assert messages_of(warn_about_unused, reg, validates=True) == expected
         for method in ("fit", "partial_fit"):
             assert messages_of(getattr(reg, method), X, y) == expected
 
     def test_scikit_learns_own_are_silent(self):
-        assert messages_of(warn_of_unused, MLPRegressor(), validates=False) == []
+        assert messages_of(warn_about_unused, MLPRegressor(), validates=False) == []
         clf = MLPClassifier((3,), momentum=0.5, power_t=0.1, validation_fraction=0.2)
-        assert messages_of(warn_of_unused, clf, validates=False) == []
+        assert messages_of(warn_about_unused, clf, validates=False) == []

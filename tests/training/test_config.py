@@ -22,7 +22,7 @@ def config(**values):
     ],
 )
 def test_a_batch_has_at_least_one_row_and_at_most_all(batch_size, n_samples, expected):
-    assert config(batch_size=batch_size).rows_of_batch(n_samples) == expected
+    assert config(batch_size=batch_size).effective_batch_size(n_samples) == expected
 
 
 def test_it_cannot_be_changed():

@@ -29,11 +29,11 @@ def test_slices_have_all_rows_once_in_their_order(n, n_rows, seed):
 
 def test_rows_of_an_array():
     array = np.arange(5) * 10
-    assert Rows(data(5)).of(array) is array
+    assert Rows(data(5)).select(array) is array
     some = Rows(data(5), np.array([3, 1]))
     assert len(some) == 2
-    assert_array_equal(some.of(array), [30, 10])
-    assert some.of(None) is None
+    assert_array_equal(some.select(array), [30, 10])
+    assert some.select(None) is None
 
 
 @pytest.mark.parametrize("stratify", [False, True])

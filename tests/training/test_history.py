@@ -71,7 +71,7 @@ class TestTrainingScore:
         expected = r2_score(
             self.Y[seen], self.P[seen], sample_weight=None if w is None else w[seen]
         )
-        assert_allclose(score.take(), expected)
+        assert_allclose(score.pop(), expected)
 
     @pytest.mark.parametrize("weighted", [False, True])
     @pytest.mark.parametrize(
@@ -82,19 +82,19 @@ class TestTrainingScore:
         score = scored(targets, w, n_outputs=4 if targets.ndim == 1 else 1)
         score.add_rows(np.array([0, 3]))
         score.sums[0, 0] = 1.0  # row 0 is right
-        assert score.take() == (1 / 5 if weighted else 1 / 2)
+        assert score.pop() == (1 / 5 if weighted else 1 / 2)
 
     def test_what_was_taken_does_not_come_again(self):
         score = scored(self.Y)
         for _ in range(2):
             score.add_rows(None)
             score.sums[0] = ((self.Y - self.P) ** 2).sum(axis=0)
-            assert_allclose(score.take(), r2_score(self.Y, self.P))
+            assert_allclose(score.pop(), r2_score(self.Y, self.P))
 
     def test_of_rows_without_weight_there_is_none(self):
         score = scored(self.Y, np.r_[np.zeros(3), np.ones(6)])
         score.add_rows(np.arange(3))
-        assert math.isnan(score.take())
+        assert math.isnan(score.pop())
 
     @pytest.mark.parametrize("error, expected", [(0.0, 1.0), (2.0, 0.0)])
     def test_of_constant_targets_it_is_right_or_0(self, error, expected):
@@ -102,4 +102,4 @@ class TestTrainingScore:
         score = scored(np.ones((5, 1)))
         score.add_rows(None)
         score.sums[0] = error
-        assert score.take() == expected
+        assert score.pop() == expected

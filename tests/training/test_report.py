@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cymlp._training.report import Ending, Outcome, TrainingState, no_report, nothing
+from cymlp._training.report import Ending, Outcome, TrainingState, do_nothing, no_report
 
 
 def test_a_first_training_begins_with_nothing():
@@ -22,4 +22,4 @@ def test_an_outcome_without_an_epoch_has_no_loss_and_records_of_its_own():
 
 def test_by_default_training_goes_on():
     assert not no_report(None)
-    assert nothing() is None
+    assert do_nothing() is None

@@ -77,15 +77,15 @@ def test_patience_is_over_after_one_epoch_more(patience):
     rule.end_epoch(1, 1.0, None, network())
     for number in range(2, patience + 2):
         rule.end_epoch(number, 1.0, None, network())
-        assert rule.run_out(never) == (False, "")
+        assert rule.check_patience(never) == (False, "")
     rule.end_epoch(patience + 2, 1.0, None, network())
     reasons = []
 
-    def respond(reason):
+    def on_plateau(reason):
         reasons.append(reason)
         return True, "over"
 
-    assert rule.run_out(respond) == (True, "over")
+    assert rule.check_patience(on_plateau) == (True, "over")
     assert reasons == [
         f"Training loss did not improve more than tol=0.500000 for {patience} consecutive epochs."
     ]
@@ -96,18 +96,18 @@ def test_patience_without_end():
     rule = LossStopping(config(n_iter_no_change=np.inf), TrainingState())
     for number in range(1, 50):
         rule.end_epoch(number, 1.0, None, network())
-        assert rule.run_out(never) == (False, "")
+        assert rule.check_patience(never) == (False, "")
 
 
 def test_where_the_optimizer_goes_on_counting_begins_anew():
     rule = EarlyStopping(config(n_iter_no_change=1), TrainingState(n_epochs_without_progress=2), W)
     reasons = []
-    assert rule.run_out(lambda reason: (reasons.append(reason), (False, "slower"))[1]) == (
+    assert rule.check_patience(lambda reason: (reasons.append(reason), (False, "slower"))[1]) == (
         False, "slower",
     )  # fmt: skip
     assert reasons[0].startswith("Validation score did not improve more than")
     assert rule.state.n_epochs_without_progress == 0
-    assert rule.run_out(never) == (False, "")
+    assert rule.check_patience(never) == (False, "")
 
 
 W = np.zeros(3)

@@ -28,10 +28,10 @@ from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
 from cymlp._estimators.targets import Targets
 from cymlp._estimators.warning import (
+    warn_about_outcome,
+    warn_about_unused,
     warn_if_clipped,
     warn_if_cut_short,
-    warn_of_outcome,
-    warn_of_unused,
 )
 from cymlp._network.arrays import (
     FLOATS,
@@ -53,7 +53,7 @@ from cymlp._training.stochastic import StochasticTraining
 from cymlp._training.validation import ValidationSet
 
 # X, y and sample_weight, as given to fit or encoded.
-Given = tuple[Any, Any, Any]
+RawData = tuple[Any, Any, Any]
 
 
 @dataclass(kw_only=True, eq=False, repr=False, match_args=False)
@@ -112,18 +112,18 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def _known_targets(self) -> Targets:
+    def _fitted_targets(self) -> Targets:
         """The targets that the estimator is fitted to."""
 
     # Fitting.
 
-    def _begin_fit(self, given: Given, X_val: Any) -> FitTask:
+    def _begin_fit(self, raw_data: RawData, X_val: Any) -> FitTask:
         """Check the parameters, and tell the callbacks that the fit begins."""
         check_parameters(self)
         check_solver(self)
         holds_out = self.early_stopping and self.solver != "lbfgs"
-        warn_of_unused(self, validates=holds_out or X_val is not None)
-        return FitTask.begin(self, self.max_iter, *given)
+        warn_about_unused(self, validates=holds_out or X_val is not None)
+        return FitTask.begin(self, self.max_iter, *raw_data)
 
     def _end_fit(self, task: FitTask) -> Self:
         """Tell the callbacks that the fit has ended, and the caller if it was too early."""
@@ -133,16 +133,16 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         check_parameters(self)
-        warn_of_unused(self, validates=True)
+        warn_about_unused(self, validates=True)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         return self._fit((X, y, sample_weight), FitTask(), incremental=True, classes=classes)
 
     def _fit(
         self,
-        given: Given,
+        raw_data: RawData,
         task: FitTask,
-        validation_given: Given = (None, None, None),
+        raw_validation_data: RawData = (None, None, None),
         *,
         incremental: bool = False,
         classes: Any = None,
@@ -152,23 +152,25 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         A network that goes on from an earlier fit is a copy: should training diverge, the earlier
         one is still there.
         """
-        before, training = Snapshot(self), None
+        snapshot, training = Snapshot(self), None
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         try:
             random_state = check_random_state(self.random_state)
-            data, score_weights, targets = self._encode(given, is_first, incremental, classes)
-            network = self._new_network(data, random_state) if is_first else self._continued(data)
+            data, score_weights, targets = self._encode(raw_data, is_first, incremental, classes)
+            network = (
+                self._new_network(data, random_state) if is_first else self._copy_network(data)
+            )
             if is_first:
-                self._forget_history()
-            self._adopt(network, targets.output_activation)
-            self._continue_history()
+                self._reset_history()
+            self._set_network(network, targets.output_activation)
+            self._prepare_history()
             config = self._training_config(targets, len(network.coefs), incremental)
             training = self._new_training(
                 config,
                 network,
                 data,
                 replace(data, weights=score_weights),
-                self._encode_validation_data(validation_given),
+                self._encode_validation_data(raw_validation_data),
                 random_state,
                 is_first=is_first,
                 incremental=incremental,
@@ -182,7 +184,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             if self.solver == "lbfgs" and np.isfinite(outcome.loss):
                 self.loss_, self.n_iter_ = outcome.loss, outcome.n_epochs
             if not (incremental and outcome.ending is Ending.EPOCHS):
-                warn_of_outcome(self, outcome)
+                warn_about_outcome(self, outcome)
             if not network.is_finite():
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may contain "
@@ -190,7 +192,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
                 )
         except BaseException:  # Ctrl-C during the preparations, SystemExit from a schedule
             if not task.has_failed:  # else the callback finds the model as far as it got
-                before.restore()
+                snapshot.restore()
                 if incremental and training is not None and training.has_updated:
                     # It has been updated along with the weights that are discarded.
                     self.__dict__.pop("_optimizer", None)
@@ -199,17 +201,17 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _report(self, epoch: Epoch, task: FitTask, progress: Progress) -> bool:
         """Set the fitted attributes, show the epoch, tell the callbacks; whether one says stop."""
-        self._take_in(epoch)
+        self._update_from(epoch)
         progress.end_epoch(epoch.number, epoch.loss, epoch.validation_score)
         if epoch.message:
-            progress.say(epoch.message)
-        return task.end_epoch(lambda: self._copies_of_weights(epoch.best_parameters))
+            progress.write(epoch.message)
+        return task.end_epoch(lambda: self._copy_weights(epoch.best_parameters))
 
     def _encode(
-        self, given: Given, is_first: bool, incremental: bool, classes: Any
+        self, raw_data: RawData, is_first: bool, incremental: bool, classes: Any
     ) -> tuple[TrainingData, NDArray[Any] | None, Targets]:
         """The data to train on, the weights without those of classes, and what y is about."""
-        X, y, sample_weight = given
+        X, y, sample_weight = raw_data
         X, y = check_X_y(self, X, y, self._is_valid_y, reset=is_first)
         dtype = X.dtype if is_first else self._current_network().parameters.dtype
         X = as_engine_input(cast_to(X, dtype, "X"))
@@ -221,23 +223,23 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         data = TrainingData(X, encoded, targets.count_outputs(encoded), weights)
         return data, score_weights, targets
 
-    def _encode_known(self, given: Given) -> TrainingData:
+    def _encode_for_fitted(self, raw_data: RawData) -> TrainingData:
         """Data of the kind that the estimator has been, or is being, fitted to."""
-        X, y, sample_weight = given
+        X, y, sample_weight = raw_data
         X, y = check_X_y(self, X, y, self._is_valid_y, reset=False)
         X = as_engine_input(cast_to(X, self._current_network().parameters.dtype, "X"))
         weights = None if sample_weight is None else checked_weights(sample_weight, X)
-        targets = self._known_targets()
+        targets = self._fitted_targets()
         return TrainingData(X, targets.encode(y, X.dtype), self.n_outputs_, weights)
 
-    def _encode_validation_data(self, given: Given) -> TrainingData | None:
+    def _encode_validation_data(self, raw_data: RawData) -> TrainingData | None:
         """The validation data given to fit, once it is known what y is about."""
-        if all(value is None for value in given):
+        if all(value is None for value in raw_data):
             return None
-        if given[0] is None or given[1] is None:
+        if raw_data[0] is None or raw_data[1] is None:
             raise ValueError("X_val and y_val must be given together, or neither of them.")
         try:
-            return self._encode_known(given)
+            return self._encode_for_fitted(raw_data)
         except ValueError as error:
             error.add_note("This is about X_val, y_val or sample_weight_val.")
             raise
@@ -248,7 +250,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         initialize = initializer(self.init, self._activation())
         return Network.initialized(units, data.X.dtype, initialize, random_state)
 
-    def _continued(self, data: TrainingData) -> Network:
+    def _copy_network(self, data: TrainingData) -> Network:
         """A copy of the fitted network, which has to fit the data."""
         hidden_units(self.hidden_layer_sizes)  # which must be valid all the same
         network = self._current_network().copy()
@@ -281,7 +283,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             )
         rows = Rows(data)
         if self.early_stopping and held_out is None:
-            stratify = self._known_targets().stratifies(data.targets)
+            stratify = self._fitted_targets().stratifies(data.targets)
             rows, others = split_for_validation(
                 data, self.validation_fraction, stratify, random_state
             )
@@ -306,8 +308,8 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         """Rows that are not trained on, with the score that ``scoring`` asks for."""
         if rows is None:
             return None
-        targets = self._known_targets()
-        y, weights = targets.decode(rows.of(rows.data.targets)), rows.of(rows.data.weights)
+        targets = self._fitted_targets()
+        y, weights = targets.decode(rows.select(rows.data.targets)), rows.select(rows.data.weights)
         watches_loss = self.scoring == "loss" or (self.scoring is None and targets.prefers_loss)
         if self.scoring in (None, "loss"):
             return ValidationSet(
@@ -319,7 +321,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         from sklearn.metrics import check_scoring  # late, for a quick import of cymlp
 
         scorer = check_scoring(self, self.scoring)
-        X = rows.of(rows.data.X)
+        X = rows.select(rows.data.X)
         weight = {} if weights is None else {"sample_weight": weights}
         # It shares the network; and X has lost the names of its features.
         fitted = copy.copy(self)
@@ -397,8 +399,8 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         """
         check_is_fitted(self)
         check_parameters(self)
-        network, targets = self._current_network(), self._known_targets()
-        data = self._encode_known((X, y, sample_weight))
+        network, targets = self._current_network(), self._fitted_targets()
+        data = self._encode_for_fitted((X, y, sample_weight))
         weights = targets.training_weights(targets.decode(data.targets), data.weights, data.X.dtype)
         _check_training_weights(weights, data.weights)
         config = self._training_config(targets, len(network.coefs))
@@ -409,7 +411,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             weights,
             (config.l2, config.l1),
             # Of several outputs the engine reports the mean.
-            self.n_outputs_ if targets.sums_over_outputs else 1,
+            self.n_outputs_ if targets.reports_mean_over_outputs else 1,
             self.n_jobs,
         )
 
@@ -488,7 +490,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
 
     # Fitted without a fit.
 
-    def _with_weights(self, coefs: Any, intercepts: Any, sizes_are_given: bool) -> Self:
+    def _set_weights(self, coefs: Any, intercepts: Any, sizes_are_given: bool) -> Self:
         """Make this estimator, just constructed, a fitted one with copies of these weights.
 
         Raises
@@ -513,13 +515,13 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
                 f"layers of sizes {sizes}."
             )
         self.n_outputs_ = network.units[-1]
-        targets = self._known_targets()
+        targets = self._fitted_targets()
         # This raises where a parameter is not for so many layers.
         self._training_config(targets, len(network.coefs))
-        self._adopt(network, targets.output_activation)
+        self._set_network(network, targets.output_activation)
         self.n_features_in_ = network.units[0]
         self.n_iter_ = 0
-        self._continue_history()
+        self._prepare_history()
         return self
 
     def __sklearn_tags__(self) -> Any:

@@ -167,7 +167,7 @@ class FitTask:
     def begin_epoch(self) -> None:
         """Tell the callbacks that an epoch begins, unless one is under way."""
         if self._root is not None and self._epoch is None:
-            with self._noting_failure():
+            with self._recording_failure():
                 self._epoch = self._root.subcontext(task_name="epoch")
                 self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
@@ -183,7 +183,7 @@ class FitTask:
         if self._epoch is None:
             return False
         epoch, self._epoch = self._epoch, None
-        with self._noting_failure():
+        with self._recording_failure():
             return bool(
                 epoch.call_on_fit_task_end(
                     estimator=self._estimator, reconstruction_attributes=snapshot, **self._data
@@ -191,7 +191,7 @@ class FitTask:
             )
 
     @contextmanager
-    def _noting_failure(self) -> Iterator[None]:
+    def _recording_failure(self) -> Iterator[None]:
         """Take note of an exception that goes through."""
         try:
             yield

@@ -225,7 +225,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _is_valid_y = staticmethod(are_plain_labels)
 
-    def _known_targets(self) -> LabelTargets:
+    def _fitted_targets(self) -> LabelTargets:
         return LabelTargets(
             self.n_outputs_,
             self.classes_,
@@ -363,7 +363,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         if n_outputs == 2 and not multilabel:
             classifier._label_binarizer.y_type_ = "multiclass"
-        return classifier._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
+        return classifier._set_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     @with_callbacks
     def fit(
@@ -406,9 +406,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If a parameter or the data are not valid, or if training diverged. The estimator
             then stays as it was before.
         """
-        given = X, y, sample_weight
-        task = self._begin_fit(given, X_val)
-        self._fit(given, task, (X_val, y_val, sample_weight_val))
+        raw_data = X, y, sample_weight
+        task = self._begin_fit(raw_data, X_val)
+        self._fit(raw_data, task, (X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
     @only_if(is_stochastic)
@@ -469,7 +469,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ValueError
             If X is not valid or has another number of features than in fit.
         """
-        return self._predict(X, lambda outputs: self._known_targets().decode(outputs))
+        return self._predict(X, lambda outputs: self._fitted_targets().decode(outputs))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Probabilities of the classes.
@@ -491,7 +491,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             As in predict.
         """
         is_binary = getattr(self, "n_outputs_", None) == 1
-        return self._predict(X, _of_both_classes if is_binary else None)
+        return self._predict(X, _both_class_probabilities if is_binary else None)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Logarithms of the probabilities of the classes.
@@ -546,6 +546,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tags
 
 
-def _of_both_classes(probability: NDArray[Any]) -> NDArray[Any]:
+def _both_class_probabilities(probability: NDArray[Any]) -> NDArray[Any]:
     """Probabilities (n, 2) of both classes from those of the second (n, 1)."""
     return np.hstack([1 - probability, probability])

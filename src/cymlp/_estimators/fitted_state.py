@@ -66,7 +66,7 @@ class FittedState:
             raise AttributeError(f"This {type(self).__name__} has no history_ before it is fitted.")
         return as_arrays(self._records)
 
-    def _adopt(self, network: Network, out_activation: str) -> None:
+    def _set_network(self, network: Network, out_activation: str) -> None:
         """Make ``network`` the fitted one."""
         self._network = network
         self.coefs_ = list(network.coefs)
@@ -82,7 +82,7 @@ class FittedState:
             network = Network.from_arrays(self.coefs_, self.intercepts_)
         return network
 
-    def _copies_of_weights(self, parameters: NDArray[Any] | None) -> dict[str, Any]:
+    def _copy_weights(self, parameters: NDArray[Any] | None) -> dict[str, Any]:
         """Copies of the weights as they are, or as ``parameters`` has them, by attribute."""
         network = self._network
         if parameters is not None:
@@ -94,12 +94,12 @@ class FittedState:
             "intercepts_": list(network.intercepts),
         }
 
-    def _forget_history(self) -> None:
+    def _reset_history(self) -> None:
         """Remove what has been counted and recorded."""
         for name in _HISTORY:
             self.__dict__.pop(name, None)
 
-    def _continue_history(self) -> None:
+    def _prepare_history(self) -> None:
         """Begin to count and record, or go on from what an earlier fit has left."""
         fitted = self.__dict__
         fitted.setdefault("t_", 0)
@@ -129,7 +129,7 @@ class FittedState:
             n_epochs_without_progress=self._no_improvement_count,
         )
 
-    def _take_in(self, epoch: Epoch) -> None:
+    def _update_from(self, epoch: Epoch) -> None:
         """Set the fitted attributes by what training reports of an epoch."""
         self.n_iter_, self.loss_ = epoch.number, epoch.loss
         self._records.extend(epoch.records)

@@ -15,15 +15,15 @@ from cymlp._constraints import (
     Allowed,
     check_parameter,
     choice,
-    each,
     instance,
     interval,
+    list_of,
 )
 from cymlp._engine import ACTIVATIONS, LOSSES
 from cymlp._network.initializers import INITIALIZERS
 
 
-def _names_of_scorers() -> list[str]:
+def _scorer_names() -> list[str]:
     """What ``scoring`` may name in scikit-learn."""
     from sklearn.metrics import get_scorer_names  # late, for a quick import of cymlp
 
@@ -48,12 +48,12 @@ _PARAMETERS: dict[str, list[Allowed]] = {
             lambda value: isinstance(value, str) and all(map(str.isdecimal, value.split("-"))),
         ),
     ],
-    "activation": [_ACTIVATION, each(_ACTIVATION, "hidden layer")],
+    "activation": [_ACTIVATION, list_of(_ACTIVATION, "hidden layer")],
     "solver": [choice("lbfgs", "sgd", "adam")],
-    "alpha": [_PENALTY, each(_PENALTY, "layer of weights")],
-    "l1_ratio": [_SHARE, each(_SHARE, "layer of weights")],
+    "alpha": [_PENALTY, list_of(_PENALTY, "layer of weights")],
+    "l1_ratio": [_SHARE, list_of(_SHARE, "layer of weights")],
     "weight_decay": [_PENALTY],
-    "dropout": [_RATE, each(_RATE, "hidden layer")],
+    "dropout": [_RATE, list_of(_RATE, "hidden layer")],
     "label_smoothing": [_RATE],
     "clip_norm": [interval(Real, 0.0, closed="neither"), NONE],
     "class_weight": [
@@ -70,10 +70,8 @@ _PARAMETERS: dict[str, list[Allowed]] = {
     "scoring": [
         Allowed(
             "'loss', the name of a scorer in sklearn.metrics.get_scorer_names()",
-            lambda value: (
-                isinstance(value, str) and (value == "loss" or value in _names_of_scorers())
-            ),
-            lambda: ["loss", *_names_of_scorers()],
+            lambda value: isinstance(value, str) and (value == "loss" or value in _scorer_names()),
+            lambda: ["loss", *_scorer_names()],
         ),
         CALLABLE,
         NONE,

@@ -42,7 +42,7 @@ class Progress:
             if score is not None:
                 print(f"Validation score: {score:f}")
 
-    def say(self, message: str) -> None:
+    def write(self, message: str) -> None:
         """Show a message, if anything is shown at all."""
         if self._bar is not None:
             self._bar.write(message)

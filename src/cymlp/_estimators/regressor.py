@@ -204,7 +204,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _is_valid_y = staticmethod(are_finite_numbers)
 
-    def _known_targets(self) -> NumberTargets:
+    def _fitted_targets(self) -> NumberTargets:
         return self._targets(self.n_outputs_)
 
     def _new_targets(self, y: NDArray[Any], incremental: bool, classes: Any) -> NumberTargets:
@@ -251,7 +251,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         >>> reg.predict([[1.0], [-1.0]])
         array([9.5, 0.5])
         """
-        return cls(**params)._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
+        return cls(**params)._set_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     @with_callbacks
     def fit(
@@ -294,9 +294,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If a parameter or the data are not valid, or if training diverged. The estimator
             then stays as it was before.
         """
-        given = X, y, sample_weight
-        task = self._begin_fit(given, X_val)
-        self._fit(given, task, (X_val, y_val, sample_weight_val))
+        raw_data = X, y, sample_weight
+        task = self._begin_fit(raw_data, X_val)
+        self._fit(raw_data, task, (X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
     @only_if(is_stochastic)

@@ -14,7 +14,7 @@ from cymlp._estimators.input_validation import are_plain_labels
 from cymlp._network.arrays import cast_to
 
 # Of these losses the mean is not what is best to predict, so R^2 does not measure them.
-_NOT_OF_THE_MEAN = ("absolute_error", "huber", "quantile")
+_NOT_MEASURED_BY_R2 = ("absolute_error", "huber", "quantile")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Targets(ABC):
         """The loss with its settings, as TrainingConfig has them."""
 
     @property
-    def sums_over_outputs(self) -> bool:
+    def reports_mean_over_outputs(self) -> bool:
         """Whether the loss that is reported is the mean over the outputs, not the sum."""
         return False
 
@@ -108,13 +108,13 @@ class NumberTargets(Targets):
         return {"loss": self.loss_name, "loss_parameter": self.loss_parameter}
 
     @property
-    def sums_over_outputs(self) -> bool:
+    def reports_mean_over_outputs(self) -> bool:
         return self.loss_name == "squared_error"
 
     @property
     def prefers_loss(self) -> bool:
         # For scikit-learn's losses R^2 is watched all the same, as there.
-        return self.loss_name in _NOT_OF_THE_MEAN
+        return self.loss_name in _NOT_MEASURED_BY_R2
 
     def encode(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
         if self.loss_name == "poisson" and (y < 0).any():
@@ -179,7 +179,7 @@ class LabelTargets(Targets):
 
     def encode(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
         if self.n_outputs is not None:
-            self._check_known(y)
+            self._check_labels(y)
         if self.is_multiclass:
             return np.searchsorted(self.classes, y).astype(np.intc)
         if not self.is_multilabel:
@@ -187,7 +187,7 @@ class LabelTargets(Targets):
             return is_second[:, np.newaxis]
         return np.ascontiguousarray(self.binarizer.transform(y), dtype=bool)
 
-    def _check_known(self, y: NDArray[Any]) -> None:
+    def _check_labels(self, y: NDArray[Any]) -> None:
         """ValueError unless y is of the fitted kind and has fitted classes only."""
         if self.is_multilabel != (y.ndim == 2) or (
             self.is_multilabel and y.shape[1] != self.n_outputs

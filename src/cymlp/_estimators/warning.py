@@ -23,7 +23,7 @@ def _is_inside(module: str) -> bool:
     return f"{module}.".startswith(("cymlp.", "sklearn.callback."))
 
 
-def warn_of_outcome(estimator: Any, outcome: Outcome) -> None:
+def warn_about_outcome(estimator: Any, outcome: Outcome) -> None:
     """Warn if training was interrupted, or ended before it converged, in scikit-learn's words."""
     if outcome.ending is Ending.INTERRUPTED:
         warn("Training interrupted by user.")
@@ -79,7 +79,7 @@ def warn_if_cut_short(estimator: Any) -> None:
         )
 
 
-def warn_of_unused(estimator: Any, validates: bool) -> None:
+def warn_about_unused(estimator: Any, validates: bool) -> None:
     """UserWarning for each parameter that is set but has no effect beside the others.
 
     Only for parameters that scikit-learn's MLP does not have, which says nothing of its own.

@@ -18,7 +18,7 @@ from cymlp._network.layer_sizes import n_parameters
 Activation = str | tuple[str, ...]
 
 # BLAS counts in 32 bits, so no layer may have more units than that.
-_MOST_UNITS = np.iinfo(np.int32).max
+_MAX_UNITS = np.iinfo(np.int32).max
 
 
 class NotFiniteError(ValueError):
@@ -67,9 +67,9 @@ class Network:
         MemoryError
             If the parameters do not fit into memory.
         """
-        if max(units) > _MOST_UNITS:
+        if max(units) > _MAX_UNITS:
             raise ValueError(
-                f"A layer can have at most {_MOST_UNITS} units, got layers of {list(units)} units."
+                f"A layer can have at most {_MAX_UNITS} units, got layers of {list(units)} units."
             )
         network = cls(units, aligned_empty(n_parameters(units), dtype))
         for W, b in zip(network.coefs, network.intercepts, strict=True):

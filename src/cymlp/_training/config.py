@@ -79,7 +79,7 @@ class TrainingConfig:
             l1=self.l1 if penalties else (),
         )
 
-    def rows_of_batch(self, n_samples: int) -> int:
+    def effective_batch_size(self, n_samples: int) -> int:
         """The rows of a mini-batch, of so many samples."""
         if isinstance(self.batch_size, str):  # "auto"
             return min(200, n_samples)

@@ -60,7 +60,7 @@ class Rows:
     def __len__(self) -> int:
         return self.data.n_samples if self.indices is None else len(self.indices)
 
-    def of(self, array: Any) -> Any:
+    def select(self, array: Any) -> Any:
         """These rows of an array of the data."""
         return array if self.indices is None or array is None else array[self.indices]
 

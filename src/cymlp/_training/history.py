@@ -49,7 +49,7 @@ class TrainingScore:
         """Take note that the engine has seen these rows; None for all."""
         self._rows.append(rows)
 
-    def take(self) -> float:
+    def pop(self) -> float:
         """The score since the last call."""
         totals = self.sums.sum(axis=0)
         parts = [rows for rows in self._rows if rows is not None]

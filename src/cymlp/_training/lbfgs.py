@@ -14,7 +14,7 @@ from cymlp._engine.threads import engine_threads
 from cymlp._network.network import Network
 from cymlp._training.config import TrainingConfig
 from cymlp._training.data import TrainingData
-from cymlp._training.report import Ending, Epoch, Outcome, Report, no_report, nothing
+from cymlp._training.report import Ending, Epoch, Outcome, Report, do_nothing, no_report
 from cymlp._training.validation import Evaluator, ValidationSet
 
 
@@ -48,7 +48,9 @@ class LbfgsTraining:
         self._architecture = config.architecture(network.units, penalties=True)
         self._dataset = data.dataset()
 
-    def run(self, report: Report = no_report, begin_epoch: Callable[[], None] = nothing) -> Outcome:
+    def run(
+        self, report: Report = no_report, begin_epoch: Callable[[], None] = do_nothing
+    ) -> Outcome:
         """Iterate until SciPy's L-BFGS stops.
 
         The network has the parameters of the last iteration, however it ends. Ctrl-C ends it
@@ -86,7 +88,7 @@ class LbfgsTraining:
             if report(self._epoch(n_done, loss, team)):
                 raise StopIteration
 
-        self._since = perf_counter()
+        self._last_time = perf_counter()
         try:
             with engine_threads(
                 config.n_jobs,
@@ -122,11 +124,11 @@ class LbfgsTraining:
     def _epoch(self, number: int, loss: float, team: Any) -> Epoch:
         """What the caller is told of an iteration."""
         now = perf_counter()
-        record = {"loss": loss, "seconds": now - self._since}
+        record = {"loss": loss, "seconds": now - self._last_time}
         validation = None if self._evaluator is None else self._evaluator.evaluate(team)
         if validation is not None:
             record["val_loss"], record["val_score"] = validation.loss, validation.score
-        self._since = perf_counter()
+        self._last_time = perf_counter()
         return Epoch(number, loss, None if validation is None else validation.watched, [record])
 
 

@@ -50,7 +50,7 @@ class Optimizer:
             **settings,
         )
 
-    def can_go_on_with(self, parameters: NDArray[Any]) -> bool:
+    def matches(self, parameters: NDArray[Any]) -> bool:
         """Whether the state is of these parameters' size and dtype; made writable if so."""
         if self.state.shape[1] != parameters.size or self.state.dtype != parameters.dtype:
             return False
@@ -61,7 +61,7 @@ class Optimizer:
     def end_epoch(self, n_samples_seen: int) -> None:
         """Set the learning rate of the next epoch, where it depends on the samples seen."""
 
-    def respond(self, reason: str) -> tuple[bool, str]:
+    def on_plateau(self, reason: str) -> tuple[bool, str]:
         """Whether to stop now that there is no more progress, and a message that begins so."""
         return True, f"{reason} Stopping."
 
@@ -96,11 +96,11 @@ class SGD(Optimizer):
                 float(self._learning_rate_init) / (n_samples_seen + 1) ** self._power_t
             )
 
-    def respond(self, reason: str) -> tuple[bool, str]:
+    def on_plateau(self, reason: str) -> tuple[bool, str]:
         if self._schedule != "adaptive":
-            return super().respond(reason)
+            return super().on_plateau(reason)
         if self.learning_rate <= 1e-6:
-            return super().respond(f"{reason} Learning rate too small.")
+            return super().on_plateau(f"{reason} Learning rate too small.")
         self.learning_rate /= 5.0
         return False, f"{reason} Setting learning rate to {self.learning_rate:f}"
 

@@ -105,5 +105,5 @@ def no_report(epoch: Epoch) -> None:
     """Do nothing after an epoch."""
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """Do nothing before an epoch."""

@@ -26,8 +26,8 @@ from cymlp._training.report import (
     Outcome,
     Report,
     TrainingState,
+    do_nothing,
     no_report,
-    nothing,
 )
 from cymlp._training.stopping import EarlyStopping, LossStopping
 from cymlp._training.validation import Evaluator, ValidationResult, ValidationSet
@@ -71,7 +71,7 @@ class StochasticTraining:
         optimizer: Optimizer | None = None,
         best_parameters: NDArray[Any] | None = None,
     ) -> None:
-        if optimizer is None or not optimizer.can_go_on_with(network.parameters):
+        if optimizer is None or not optimizer.matches(network.parameters):
             optimizer = new_optimizer(config, network.parameters)
         self.optimizer = optimizer
         self._config = config
@@ -80,7 +80,7 @@ class StochasticTraining:
         self._order = rows.indices
         self._n_samples = len(rows)
         self._n_samples_seen = state.n_samples_seen
-        self._batch_size = config.rows_of_batch(self._n_samples)
+        self._batch_size = config.effective_batch_size(self._n_samples)
         self._architecture = config.architecture(network.units, dropout=True, penalties=True)
         self._dataset = rows.data.dataset()
         self._rule = optimizer.rule(weight_decay=config.weight_decay, clip_norm=config.clip_norm)
@@ -89,7 +89,7 @@ class StochasticTraining:
             None if validation_set is None else Evaluator(network, config, validation_set)
         )
         self._first_update = self._n_batches = self._rule.n_updates
-        self._recent = RunningMean()
+        self._record_loss = RunningMean()
         self._records: list[dict[str, float]] = []
         self._score = TrainingScore(rows.data) if config.record_train_score else None
         self._stopping = (
@@ -103,7 +103,9 @@ class StochasticTraining:
         """Whether the parameters and the optimizer are no longer what they were."""
         return bool(self._rule.n_updates > self._first_update)
 
-    def run(self, report: Report = no_report, begin_epoch: Callable[[], None] = nothing) -> Outcome:
+    def run(
+        self, report: Report = no_report, begin_epoch: Callable[[], None] = do_nothing
+    ) -> Outcome:
         """Train epoch by epoch until there is no more progress, or there are no more epochs.
 
         However it ends, also by an exception, the parameters are those of the last update, or with
@@ -120,7 +122,7 @@ class StochasticTraining:
         n_epochs = config.max_iter if config.n_epochs is None else config.n_epochs
         n_steps = n_epochs * self._n_samples / self._batch_size
         n_done, loss, ending = 0, np.nan, Ending.EPOCHS
-        self._since = perf_counter()
+        self._last_time = perf_counter()
         try:
             with engine_threads(
                 config.n_jobs, self._batch_size, self._architecture.n_weights, n_steps
@@ -133,7 +135,7 @@ class StochasticTraining:
                     score = None if validation is None else validation.watched
                     stopping.end_epoch(n_done, loss, score, self._network)
                     self.optimizer.end_epoch(self._n_samples_seen)
-                    stops, message = stopping.run_out(self.optimizer.respond)
+                    stops, message = stopping.check_patience(self.optimizer.on_plateau)
                     if stops or stopping.has_diverged(loss, self._network):
                         ending = Ending.CONVERGED
                     if report(self._epoch(n_done, loss, score, message)):
@@ -180,17 +182,17 @@ class StochasticTraining:
     def _run_epoch(self, team: Any) -> tuple[float, ValidationResult | None]:
         """Visit every sample once; return the loss and the last validation."""
         if self._config.shuffle:
-            order = self._shuffled_order()
+            order = self._shuffle()
             # In one batch the order does not matter, and rows are read fastest in place.
             if self._batch_size < self._n_samples:
                 self._order = order
         self._rule.learning_rate = self.optimizer.learning_rate
         epoch, validation = RunningMean(), None
-        for rows, is_recorded, is_last in self._runs():
-            rates = self._rates(self._n_samples if rows is None else len(rows))
+        for rows, is_recorded, is_last in self._epoch_parts():
+            rates = self._learning_rates(self._n_samples if rows is None else len(rows))
             mean_loss = self._train(order=rows, rates=rates)
             epoch.add(*mean_loss)
-            self._recent.add(*mean_loss)
+            self._record_loss.add(*mean_loss)
             if self._score is not None:
                 self._score.add_rows(rows)
             if self._evaluator is not None and (
@@ -209,7 +211,7 @@ class StochasticTraining:
         self.optimizer.n_updates = self._rule.n_updates
         return epoch.value, validation
 
-    def _runs(self) -> Iterator[tuple[NDArray[np.intp] | None, bool, bool]]:
+    def _epoch_parts(self) -> Iterator[tuple[NDArray[np.intp] | None, bool, bool]]:
         """The rows of each call to the engine, whether a record follows, and the epoch's end."""
         every = self._config.record_every
         if every is None:
@@ -225,7 +227,7 @@ class StochasticTraining:
             start = stop
             yield rows, self._n_batches % every == 0, stop >= self._n_samples
 
-    def _rates(self, n_rows: int) -> NDArray[np.float64] | None:
+    def _learning_rates(self, n_rows: int) -> NDArray[np.float64] | None:
         """The learning rate of each of the next mini-batches; None where there is no schedule."""
         config = self._config
         if isinstance(config.learning_rate, str):
@@ -243,18 +245,18 @@ class StochasticTraining:
         now = perf_counter()
         record = {
             "n_updates": self._rule.n_updates,
-            "loss": self._recent.value,
+            "loss": self._record_loss.value,
             "learning_rate": learning_rate,
-            "seconds": now - self._since,
+            "seconds": now - self._last_time,
         }
         if validation is not None:
             record["val_loss"], record["val_score"] = validation.loss, validation.score
         if self._score is not None:
-            record["train_score"] = self._score.take()
+            record["train_score"] = self._score.pop()
         self._records.append(record)
-        self._recent, self._since = RunningMean(), now
+        self._record_loss, self._last_time = RunningMean(), now
 
-    def _shuffled_order(self) -> NDArray[np.intp]:
+    def _shuffle(self) -> NDArray[np.intp]:
         """The order so far, permuted as by ``sklearn.utils.shuffle``, without its slow checks."""
         permutation = np.arange(self._n_samples, dtype=np.intp)
         self._random_state.shuffle(permutation)

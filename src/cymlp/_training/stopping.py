@@ -39,16 +39,16 @@ class StoppingRule:
         n = 0 if has_progressed else self.state.n_epochs_without_progress + 1
         self.state = replace(self.state, n_epochs_without_progress=n)
 
-    def run_out(self, respond: Callable[[str], tuple[bool, str]]) -> tuple[bool, str]:
+    def check_patience(self, on_plateau: Callable[[str], tuple[bool, str]]) -> tuple[bool, str]:
         """Whether to stop, and a message, empty if there is nothing to say.
 
-        ``respond`` is the optimizer's answer to the end of patience: whether to stop, or whether it
-        goes on at a lower rate, and a message, made from the reason that it is given.
+        ``on_plateau`` is called with the reason once patience has run out. It returns whether to
+        stop (the optimizer may lower the learning rate instead) and the message.
         """
         config = self._config
         if self.state.n_epochs_without_progress <= config.n_iter_no_change:
             return False, ""
-        stops, message = respond(
+        stops, message = on_plateau(
             f"{self._reason} more than tol={config.tol:f} for "
             f"{int(config.n_iter_no_change)} consecutive epochs."
         )
