@@ -168,7 +168,7 @@ class TestFromWeights:
         for sizes in ("4-3", (4, 3), [4, 3], np.array([4, 3])):
             reg = MLPRegressor.from_weights(coefs, intercepts, hidden_layer_sizes=sizes)
             assert reg.hidden_layer_sizes is sizes
-        with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(4, 4\) does not fit"):
+        with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(4, 4\) does not match"):
             MLPRegressor.from_weights(coefs, intercepts, hidden_layer_sizes=(4, 4))
         with pytest.raises(TypeError, match="beauty"):
             MLPRegressor.from_weights(coefs, intercepts, beauty=3)

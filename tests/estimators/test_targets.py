@@ -156,7 +156,7 @@ class TestClassWeights:
     @pytest.mark.parametrize(
         "y, class_weight, message",
         [
-            (Y, [{0: 1}], r"class_weight=\[{0: 1}\] .*list.*indicator matrix"),
+            (Y, [{0: 1}], r"class_weight=\[{0: 1}\] .*a list is only for multilabel y"),
             (Y, {"low": 1, "no": 2}, r"class_weight={.*} .* \['no'\]"),
             (np.arange(3), {0: 1, 9: 2, "a": 1}, r"class_weight={.*} .* \[9, 'a'\]"),
             (np.arange(3), {0: "x"}, "class_weight={0: 'x'}"),

@@ -65,7 +65,7 @@ def _truncated_normal(
     shape: tuple[int, int], deviation: float, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
     """Numbers of this deviation from a normal distribution truncated at two deviations."""
-    from scipy.special import ndtr, ndtri  # late, for a quick import of cymlp
+    from scipy.special import ndtr, ndtri  # late, to keep import cymlp fast
 
     numbers: NDArray[np.float64] = ndtri(rng.uniform(ndtr(-2), ndtr(2), shape))
     return numbers * (deviation / _TRUNCATED_DEVIATION)

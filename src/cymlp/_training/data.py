@@ -86,7 +86,7 @@ def split_for_validation(
     ValueError
         If fewer than two rows are held out, or a class is too small to be stratified.
     """
-    from sklearn.model_selection import train_test_split  # late, for a quick import of cymlp
+    from sklearn.model_selection import train_test_split  # late, to keep import cymlp fast
 
     too_small = (
         "The validation set is too small. Increase 'validation_fraction' "
