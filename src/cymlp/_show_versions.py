@@ -1,4 +1,4 @@
-"""show_versions: what a bug report should say."""
+"""show_versions: the information that a bug report needs."""
 
 import platform
 import sys
@@ -19,7 +19,7 @@ def _installed_version(package: str) -> str:
 
 
 def show_versions() -> None:
-    """Print the versions, the engine's build, BLAS and its threads, for a bug report.
+    """Print versions, the engine's build, BLAS and its threads, for a bug report.
 
     Examples
     --------

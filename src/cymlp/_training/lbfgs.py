@@ -1,4 +1,4 @@
-"""Training by L-BFGS: SciPy's, over the vector of all parameters."""
+"""Training with SciPy's L-BFGS, on the vector of all parameters."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -19,7 +19,7 @@ from cymlp._training.validation import Evaluator, ValidationSet
 
 
 class LbfgsTraining:
-    """Minimisation of the loss over all samples; one iteration of L-BFGS is one epoch.
+    """Minimises the loss over all samples; each iteration of L-BFGS counts as an epoch.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class LbfgsTraining:
     ) -> Outcome:
         """Iterate until SciPy's L-BFGS stops.
 
-        The network has the parameters of the last iteration, however it ends. Ctrl-C ends it
+        However it ends, the network then has the parameters of the last iteration. Ctrl-C ends it
         without an exception.
 
         Parameters
@@ -77,7 +77,7 @@ class LbfgsTraining:
                 self._dataset,
                 workspace,
             )
-            # SciPy keeps the gradient it is given until the next one.
+            # A copy, as SciPy keeps a reference to the gradient until the next call.
             return loss, gradient.astype(np.float64)
 
         def end_iteration(intermediate_result: Any) -> None:
@@ -122,7 +122,7 @@ class LbfgsTraining:
         )
 
     def _epoch(self, number: int, loss: float, team: Any) -> Epoch:
-        """What the caller is told of an iteration."""
+        """The report of an iteration."""
         now = perf_counter()
         record = {"loss": loss, "seconds": now - self._last_time}
         validation = None if self._evaluator is None else self._evaluator.evaluate(team)

@@ -1,4 +1,4 @@
-"""What SGD and Adam carry from update to update; the engine does their arithmetic."""
+"""The settings and state of SGD and Adam; the engine does their arithmetic."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from cymlp._training.config import TrainingConfig
 
 
 class Optimizer:
-    """An update rule's settings and state: plain values and one array, so that it pickles.
+    """An update rule's settings and state, as plain values and one array that can be pickled.
 
     Parameters
     ----------
@@ -19,16 +19,16 @@ class Optimizer:
     dtype : dtype
     learning_rate : float
     **settings : float
-        Those that the rule has: momentum, beta_1, beta_2, epsilon.
+        The rule's settings among momentum, beta_1, beta_2 and epsilon.
 
     Attributes
     ----------
     learning_rate : float
-        The current one.
+        The current learning rate.
     state : ndarray of shape (n_states, n_parameters)
-        Nothing, the velocity, or Adam's two moments; the engine updates it in place.
+        Empty, the velocity, or Adam's two moments; the engine updates it in place.
     n_updates : int
-        Updates done so far.
+        Number of updates so far.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Optimizer:
         self.state = np.zeros((self.rule().n_states, n_parameters), dtype=dtype)
 
     def rule(self, **settings: float) -> _engine.UpdateRule:
-        """The update rule as the engine takes it, with decay and clipping as its settings."""
+        """The engine's update rule; ``settings`` are weight decay and clipping."""
         return _engine.UpdateRule(
             self._name,
             learning_rate=self.learning_rate,
@@ -51,7 +51,7 @@ class Optimizer:
         )
 
     def matches(self, parameters: NDArray[Any]) -> bool:
-        """Whether the state is of these parameters' size and dtype; made writable if so."""
+        """Whether the state has the size and dtype of these parameters; makes it writable if so."""
         if self.state.shape[1] != parameters.size or self.state.dtype != parameters.dtype:
             return False
         if not self.state.flags.writeable:  # a memory map, from joblib
@@ -59,18 +59,18 @@ class Optimizer:
         return True
 
     def end_epoch(self, n_samples_seen: int) -> None:
-        """Set the learning rate of the next epoch, where it depends on the samples seen."""
+        """Set the learning rate of the next epoch, if it depends on the samples seen."""
 
     def on_plateau(self, reason: str) -> tuple[bool, str]:
-        """Whether to stop now that there is no more progress, and a message that begins so."""
+        """Whether to stop as progress has stopped, and a message that begins with ``reason``."""
         return True, f"{reason} Stopping."
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent, plain or with (Nesterov's) momentum.
 
-    ``schedule`` is one of scikit-learn's, which change the rate after an epoch; other schedules
-    are not the optimizer's business.
+    ``schedule`` is one of scikit-learn's, which change the learning rate after an epoch; other
+    schedules are not handled by the optimizer.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam; its step size is constant, but for the bias corrections."""
+    """Adam, with a constant learning rate."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class Adam(Optimizer):
 
 
 def new_optimizer(config: TrainingConfig, parameters: NDArray[Any]) -> Optimizer:
-    """The optimizer that ``config.solver`` names, at its beginning."""
+    """A new optimizer for ``config.solver``."""
     size, dtype = parameters.size, parameters.dtype
     if config.solver == "adam":
         return Adam(

@@ -1,6 +1,6 @@
 """Training by mini-batches: epochs, records, stopping, best parameters.
 
-One call to the engine for each epoch, or from one record to the next.
+The engine is called once for each epoch, or for each part between two records.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ from cymlp._training.validation import Evaluator, ValidationResult, ValidationSe
 
 
 class StochasticTraining:
-    """Training of a network by "sgd" or "adam", mini-batch by mini-batch.
+    """Trains a network with "sgd" or "adam", mini-batch by mini-batch.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class StochasticTraining:
     network : Network
         IN-OUT.
     rows : Rows
-        Those to train on.
+        The rows to train on.
     random_state : RandomState
         For the order of the samples, and for dropout.
     validation_set : ValidationSet, default=None
-        Needed by early stopping.
+        Required for early stopping.
     state : TrainingState
-        What an earlier training left.
+        The state to continue from.
     optimizer : Optimizer, default=None
-        That of an earlier training, to go on with; None for a new one.
+        The optimizer of an earlier training, to continue with; None for a new one.
     best_parameters : ndarray of shape (n_parameters,), default=None
         With early stopping, what to return to if no epoch is better than ``state.best``.
 
@@ -100,16 +100,16 @@ class StochasticTraining:
 
     @property
     def has_updated(self) -> bool:
-        """Whether the parameters and the optimizer are no longer what they were."""
+        """Whether the parameters and the optimizer have changed."""
         return bool(self._rule.n_updates > self._first_update)
 
     def run(
         self, report: Report = no_report, begin_epoch: Callable[[], None] = do_nothing
     ) -> Outcome:
-        """Train epoch by epoch until there is no more progress, or there are no more epochs.
+        """Train until there is no more progress, or all epochs are done.
 
-        However it ends, also by an exception, the parameters are those of the last update, or with
-        early stopping the best. Ctrl-C ends it without an exception.
+        However it ends, even by an exception, the network then has the parameters of the last
+        update, or with early stopping the best ones. Ctrl-C ends it without an exception.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class StochasticTraining:
         return Outcome(ending, n_done, loss, records=self._records)
 
     def _epoch(self, number: int, loss: float, score: float | None, message: str) -> Epoch:
-        """What the caller is told of an epoch, with the records since the last one."""
+        """The report of an epoch, with the records since the last one."""
         records, self._records = self._records, []
         return Epoch(
             number,
@@ -162,7 +162,7 @@ class StochasticTraining:
         )
 
     def _allocate(self, team: Any) -> None:
-        """All memory that the engine needs, once for the run; and bind what does not change."""
+        """Allocate all memory for the run, and bind the engine's arguments that do not change."""
         if self._score is not None:
             self._score.allocate(team.size)
         self._train = partial(
@@ -180,10 +180,10 @@ class StochasticTraining:
         )
 
     def _run_epoch(self, team: Any) -> tuple[float, ValidationResult | None]:
-        """Visit every sample once; return the loss and the last validation."""
+        """Train on every sample once; return the loss and the last validation result."""
         if self._config.shuffle:
             order = self._shuffle()
-            # In one batch the order does not matter, and rows are read fastest in place.
+            # The order within a single batch does not matter, and in-order rows are read fastest.
             if self._batch_size < self._n_samples:
                 self._order = order
         self._rule.learning_rate = self.optimizer.learning_rate
@@ -204,20 +204,20 @@ class StochasticTraining:
                 self._record(rate, validation)
         if not epoch.n:
             raise ValueError(
-                "Nothing was trained: of every mini-batch the weights of the samples, times those "
-                "of their classes, sum to 0."
+                "Nothing was trained: in every mini-batch the sample weights (times class weights) "
+                "sum to 0."
             )
         self._n_samples_seen += self._n_samples
         self.optimizer.n_updates = self._rule.n_updates
         return epoch.value, validation
 
     def _epoch_parts(self) -> Iterator[tuple[NDArray[np.intp] | None, bool, bool]]:
-        """The rows of each call to the engine, whether a record follows, and the epoch's end."""
+        """The rows of each engine call, whether to record after it, and whether it is the last."""
         every = self._config.record_every
         if every is None:
             yield self._order, True, True
             return
-        every = max(1, int(every))  # whoever skips validation of parameters may have set anything
+        every = max(1, int(every))  # the value may be anything if validation has been skipped
         order = np.arange(self._n_samples, dtype=np.intp) if self._order is None else self._order
         start = 0
         while start < self._n_samples:
@@ -228,7 +228,7 @@ class StochasticTraining:
             yield rows, self._n_batches % every == 0, stop >= self._n_samples
 
     def _learning_rates(self, n_rows: int) -> NDArray[np.float64] | None:
-        """The learning rate of each of the next mini-batches; None where there is no schedule."""
+        """The learning rate of each of the next mini-batches; None without a schedule."""
         config = self._config
         if isinstance(config.learning_rate, str):
             return None
@@ -241,7 +241,7 @@ class StochasticTraining:
         )
 
     def _record(self, learning_rate: float, validation: ValidationResult | None) -> None:
-        """Record what has happened since the last record."""
+        """Add a record of the updates since the last one."""
         now = perf_counter()
         record = {
             "n_updates": self._rule.n_updates,
@@ -257,14 +257,14 @@ class StochasticTraining:
         self._record_loss, self._last_time = RunningMean(), now
 
     def _shuffle(self) -> NDArray[np.intp]:
-        """The order so far, permuted as by ``sklearn.utils.shuffle``, without its slow checks."""
+        """The current order, permuted like ``sklearn.utils.shuffle``, without its slow checks."""
         permutation = np.arange(self._n_samples, dtype=np.intp)
         self._random_state.shuffle(permutation)
         return permutation if self._order is None else self._order[permutation]
 
 
 def _dropout_seed(config: TrainingConfig, random_state: np.random.RandomState) -> int:
-    """A seed for dropout's masks; drawn only if there are any."""
+    """A seed for the dropout masks; drawn only if there are any."""
     if not any(config.dropout):
         return 0
     return int(random_state.randint(np.iinfo(np.int64).max, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""When training by mini-batches stops for want of progress."""
+"""When training by mini-batches stops because it makes no more progress."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,18 +13,18 @@ from cymlp._training.report import TrainingState
 
 
 class StoppingRule:
-    """Counts the epochs without progress, from one training to the next.
+    """Counts the epochs without progress, across successive trainings.
 
     Parameters
     ----------
     config : TrainingConfig
     state : TrainingState
-        What an earlier training left.
+        The state to continue from.
 
     Attributes
     ----------
     best_parameters : ndarray of shape (n_parameters,) or None
-        Those to return to at the end; None for the last ones.
+        The parameters to return to at the end; None to keep the last ones.
     """
 
     needs_validation = False
@@ -63,14 +63,14 @@ class LossStopping(StoppingRule):
     _reason = "Training loss did not improve"
 
     def end_epoch(self, number: int, loss: float, score: float | None, network: Network) -> None:
-        """Take note of an epoch's loss."""
+        """Update the count with an epoch's loss."""
         best = np.inf if self.state.best is None else self.state.best
         # A NaN loss counts as progress, as it does in scikit-learn.
         self._count(not loss > best - self._config.tol)
         self.state = replace(self.state, best=min(best, loss))
 
     def has_diverged(self, loss: float, network: Network) -> bool:
-        """Whether there is no way back: later epochs cannot mend a non-finite parameter."""
+        """Whether a parameter is not finite, which later epochs cannot repair."""
         return not np.isfinite(loss) and not network.is_finite()
 
 
@@ -82,7 +82,7 @@ class EarlyStopping(StoppingRule):
     config, state
         As in StoppingRule.
     best_parameters : ndarray of shape (n_parameters,) or None
-        Those to return to if no epoch's score is better than ``state.best``.
+        The parameters to return to if no epoch's score is better than ``state.best``.
     """
 
     _reason = "Validation score did not improve"
@@ -98,7 +98,7 @@ class EarlyStopping(StoppingRule):
         self.best_parameters = best_parameters
 
     def end_epoch(self, number: int, loss: float, score: float | None, network: Network) -> None:
-        """Take note of an epoch's validation score."""
+        """Update the count and the best parameters with an epoch's validation score."""
         if score is None:
             raise ValueError("Early stopping needs a validation set.")
         best = -np.inf if self.state.best is None else self.state.best
@@ -109,5 +109,5 @@ class EarlyStopping(StoppingRule):
             self.best_parameters = network.parameters.copy()
 
     def has_diverged(self, loss: float, network: Network) -> bool:
-        """Never: the best parameters so far are finite, and will be restored."""
+        """False: the best parameters so far are finite and will be restored."""
         return False
