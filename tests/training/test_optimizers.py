@@ -1,4 +1,4 @@
-"""Optimizers: their state, learning rates from epoch to epoch, and when they give up."""
+"""Optimizers: state, learning rates after each epoch, and when they stop training."""
 
 import pickle
 
@@ -28,7 +28,7 @@ def optimizer(parameters=W, **values):
     ],
     ids=["adam", "sgd", "nesterov", "momentum"],
 )
-def test_the_state_begins_at_0_with_a_row_for_each_moment(values, n_states, rule, dtype):
+def test_the_state_starts_at_0_with_a_row_per_moment(values, n_states, rule, dtype):
     new = optimizer(W.astype(dtype), learning_rate_init=0.5, **values)
     assert new.state.shape == (n_states, 7)
     assert new.state.dtype == dtype
@@ -38,7 +38,7 @@ def test_the_state_begins_at_0_with_a_row_for_each_moment(values, n_states, rule
 
 
 class TestLearningRate:
-    """What becomes of it after an epoch."""
+    """Its changes after an epoch."""
 
     def test_invscaling_divides_by_a_power_of_the_samples_seen(self):
         sgd = optimizer(solver="sgd", learning_rate="invscaling", learning_rate_init=0.5, power_t=2)
@@ -48,13 +48,13 @@ class TestLearningRate:
 
     @pytest.mark.parametrize("learning_rate", ["constant", "adaptive", lambda step, total: 0.1])
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
-    def test_others_leave_it(self, solver, learning_rate):
+    def test_other_schedules_do_not_change_it(self, solver, learning_rate):
         other = optimizer(solver=solver, learning_rate=learning_rate, learning_rate_init=0.5)
         other.end_epoch(1000)
         assert other.learning_rate == 0.5
 
 
-class TestResponse:
+class TestPlateau:
     """What an optimizer does when there is no more progress."""
 
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
@@ -75,13 +75,13 @@ class TestResponse:
         assert sgd.on_plateau("No.") == (True, "No. Learning rate too small. Stopping.")
         assert sgd.learning_rate == pytest.approx(4e-7, rel=1e-12)
 
-    def test_a_millionth_itself_is_too_small(self):
+    def test_a_millionth_is_too_small(self):
         sgd = optimizer(solver="sgd", learning_rate="adaptive", learning_rate_init=1e-6)
         assert sgd.on_plateau("No.")[0]
 
 
-class TestGoingOn:
-    """With the state of an earlier training."""
+class TestContinuing:
+    """Continuing with the state of an earlier training."""
 
     @pytest.mark.parametrize(
         "others", [np.ones(8), np.ones(6), np.ones(7, dtype=np.float32)], ids=["8", "6", "float32"]
@@ -89,13 +89,13 @@ class TestGoingOn:
     def test_not_with_parameters_of_another_size_or_dtype(self, others):
         assert not optimizer().matches(others)
 
-    def test_with_its_own(self):
+    def test_with_parameters_of_the_same_size_and_dtype(self):
         adam = optimizer()
         before = adam.state
         assert adam.matches(W)
         assert adam.state is before
 
-    def test_a_state_that_cannot_be_written_into_is_copied(self):
+    def test_a_read_only_state_is_copied(self):
         adam = optimizer()
         adam.state[...] = 3
         before = adam.state
