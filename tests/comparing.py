@@ -1,4 +1,4 @@
-"""What tests compare of fitted estimators: their parameters, or all that they know."""
+"""Comparisons of fitted estimators: their weights, or their complete state."""
 
 import copy
 
@@ -13,12 +13,12 @@ def parameters(estimator):
 
 
 def state(estimator):
-    """A deep copy of everything an estimator knows."""
+    """A deep copy of an estimator's complete state."""
     return copy.deepcopy(vars(estimator))
 
 
 def assert_state(estimator, before):
-    """Nothing has changed since ``state(estimator)`` returned ``before``."""
+    """Assert that nothing has changed since ``state(estimator)`` returned ``before``."""
     now = vars(estimator)
     assert now.keys() == before.keys()
     for name, value in before.items():
@@ -36,7 +36,7 @@ def assert_state(estimator, before):
 
 
 def fitted_attributes(estimator):
-    """Names of what a fit has set."""
+    """Names of the fitted attributes."""
     return [name for name in vars(estimator) if name.endswith("_")]
 
 

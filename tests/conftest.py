@@ -1,4 +1,4 @@
-"""Fixtures: digits, MNIST if its files are there, threads, a seed for scikit-learn's checks."""
+"""Fixtures: digits, MNIST if its files exist, threads, a seed for scikit-learn's checks."""
 
 import os
 from pathlib import Path
@@ -11,14 +11,14 @@ from sklearn.datasets import load_digits
 from cymlp._engine import threads
 from cymlp.datasets import fetch_mnist
 
-# The same examples in every run, and no limit of time: CI's machines are slow now and then.
+# The same examples in every run, and no time limit, as CI's machines are sometimes slow.
 settings.register_profile("cymlp", derandomize=True, deadline=None)
 settings.load_profile("cymlp")
 
 
 @pytest.fixture(autouse=True)
 def n_threads_from_environment(request, monkeypatch):
-    """CYMLP_TEST_THREADS: the number of threads of every run that leaves n_jobs at None."""
+    """CYMLP_TEST_THREADS sets the number of threads of every run with n_jobs=None."""
     wanted = os.environ.get("CYMLP_TEST_THREADS")
     if wanted and request.path.name != "test_threads.py":
         original = threads._n_threads
@@ -42,7 +42,7 @@ def digits():
 
 @pytest.fixture(scope="session")
 def data_home():
-    """A function: the folder that CYMLP_DATA names, if it has a data set of this name; or skip."""
+    """A function that returns the folder CYMLP_DATA; skips if it lacks the named data set."""
 
     def with_data_set(name):
         folder = os.environ.get("CYMLP_DATA")

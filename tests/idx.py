@@ -1,4 +1,4 @@
-"""IDX files for tests, written without cymlp's reader: arrays, and a small MNIST."""
+"""IDX files for tests, written independently of cymlp's reader: arrays, and a small MNIST."""
 
 import struct
 
@@ -21,7 +21,7 @@ MNIST_FILES = {
 
 
 def idx_header(code, shape):
-    """The bytes in front of the elements."""
+    """The bytes before the elements."""
     return bytes([0, 0, code, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
 
 
@@ -32,14 +32,14 @@ def idx_bytes(array):
 
 
 def write(path, content):
-    """Write bytes to a file, whose folder is made if need be; its path."""
+    """Write bytes to a file, making its folder if necessary; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
 
 
 def small_mnist(folder, first, compress=bytes, suffix=""):
-    """Write five and two images of 2 x 3 pixels, the first pixel ``first``; the arrays."""
+    """Write five and two images of 2 x 3 pixels, with first pixel ``first``; return the arrays."""
     arrays = {}
     for part, name in MNIST_FILES.items():
         n = 5 if part.endswith("train") else 2

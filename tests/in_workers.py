@@ -1,4 +1,4 @@
-"""What tests call in other processes, which must be able to import it: no test module."""
+"""Functions that tests call in other processes, which cannot import test modules."""
 
 import uuid
 
@@ -6,7 +6,7 @@ from cymlp._engine import threads
 
 
 def team_size(*arguments):
-    """Threads that a run of this size gets in the worker."""
+    """Number of threads that a run of this size gets in a worker."""
     with threads.engine_threads(*arguments) as team:
         return team.size
 
@@ -18,5 +18,5 @@ def spin():
 
 
 def leave_a_file(folder, estimator, epoch):
-    """A callback, of whose calls in a worker the tests see a file each."""
+    """A callback that leaves a file for each call, so that tests can count calls in workers."""
     (folder / f"{estimator.alpha}-{epoch}-{uuid.uuid4()}").touch()

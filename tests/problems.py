@@ -1,16 +1,16 @@
-"""Digits to train on and to validate with, as problems of every kind."""
+"""Digits for training and validation, as problems of every kind."""
 
 import numpy as np
 
 from cymlp import MLPClassifier, MLPRegressor
 
-N = 300  # rows to train on; N_VAL to validate
+N = 300  # training rows; N_VAL validation rows
 N_VAL = 97
 N_EPOCHS = 4
 
 
 def targets_of(X, y):
-    """Targets of every kind of problem for the digits X, y, and who learns it."""
+    """For every kind of problem, targets for the digits X, y, and an estimator."""
     label_names = np.array([f"digit {i}" for i in range(10)])
     numbers = X[:, 20] - X[:, 43] + y / 10
     return {
@@ -44,12 +44,12 @@ def regressor(**params):
 
 
 def after_each_epoch(estimator, X, y, *args):
-    """Models as a fit of one epoch, of two, ... leaves them."""
+    """The models after fits of one epoch, two epochs, ..."""
     params = estimator.get_params() | {"early_stopping": False, "scoring": None}
     for n in range(1, N_EPOCHS + 1):
         yield type(estimator)(**params | {"max_iter": n}).fit(X, y, *args)
 
 
 def mean_confidence(estimator, X, y):
-    """A scorer of one's own."""
+    """A custom scorer."""
     return estimator.predict_proba(X)[np.arange(len(X)), y].mean()

@@ -1,4 +1,4 @@
-"""Training step by step as PyTorch trains: the same weights, the same mini-batches, float64."""
+"""Training against PyTorch, step by step: same weights, same mini-batches, float64."""
 
 import warnings
 
@@ -30,8 +30,8 @@ MODULES = {
     "softplus": torch.nn.Softplus,
 }
 SGD = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1}
-# Adam's epsilon is added to the root of the uncorrected moment here, and as in scikit-learn;
-# in PyTorch to that of the corrected one. It is so small that where it is added is not seen.
+# cymlp, like scikit-learn, adds Adam's epsilon to the root of the uncorrected moment;
+# PyTorch, to that of the corrected one. This epsilon is too small for a visible difference.
 ADAM = {"solver": "adam", "learning_rate_init": 0.01, "epsilon": 1e-20}
 
 
@@ -75,7 +75,7 @@ def assert_trains_as_torch(
     params, loss, optimizer, *, kind=MLPClassifier, n_outputs=3, activation=("tanh", "tanh"),
     of_targets=lambda y: y, clip=lambda parameters: None, scheduler=None,
 ):  # fmt: skip
-    """20 steps of both from one set of weights; ``optimizer`` takes weights and intercepts."""
+    """Compare 20 steps from the same weights; ``optimizer`` takes weights and intercepts."""
     X, y = problem(kind, n_outputs)
     y = of_targets(y)
     rng = np.random.default_rng(1)
@@ -121,9 +121,9 @@ def assert_trains_as_torch(
         assert not np.allclose(W, start, rtol=1e-4)
         assert_allclose(W, layer.weight.detach().numpy().T, rtol=RTOL, atol=1e-10)
         assert_allclose(b, layer.bias.detach().numpy(), rtol=RTOL, atol=1e-10)
-    if not params["alpha"]:  # which adds to the loss here
+    if not params["alpha"]:  # a penalty would be part of cymlp's loss
         of_epochs = np.reshape(losses, (-1, N_SAMPLES // BATCH)).mean(axis=1)
-        if params.get("loss") == "squared_error":  # whose mean over the outputs is reported
+        if params.get("loss") == "squared_error":  # its mean over the outputs is reported
             of_epochs /= n_outputs
         assert_allclose(estimator.loss_curve_, of_epochs, rtol=RTOL)
 
@@ -133,7 +133,7 @@ def sgd(lr=0.1, **params):
 
 
 def on_weights_only(kind, weight_decay, **params):
-    """An optimizer that decays the weights, or penalises them, but not the intercepts."""
+    """An optimizer that decays or penalises the weights, but not the intercepts."""
     return lambda weights, biases: getattr(torch.optim, kind)(
         [
             {"params": weights, "weight_decay": weight_decay},
@@ -155,13 +155,13 @@ def test_activations(activation, params, optimizer):
     )  # fmt: skip
 
 
-def test_activations_of_each_layer():
+def test_activations_per_layer():
     assert_trains_as_torch(
         SGD, torch.nn.CrossEntropyLoss(), sgd(), activation=("gelu", "leaky_relu")
     )
 
 
-# alpha is over the number of the mini-batch's samples here, and not in PyTorch.
+# cymlp divides alpha by the number of samples in the mini-batch; PyTorch does not.
 OPTIMIZERS = {
     "SGD": (SGD, sgd()),
     "momentum": (
@@ -198,7 +198,7 @@ def test_optimizers(name, n_jobs):
 
 
 def test_epsilon_of_adam():
-    """Of any size, if PyTorch's is that over the root of its bias correction in each update."""
+    """Equal at any size, once PyTorch's is divided by the root of each step's bias correction."""
 
     def optimizer(weights, biases):
         adam = torch.optim.Adam([*weights, *biases], lr=0.01)
@@ -227,7 +227,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("n_outputs", [1, 3])
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses_of_numbers(name, n_outputs):
+def test_regression_losses(name, n_outputs):
     params, loss = LOSSES[name]
     assert_trains_as_torch(SGD | params, loss, sgd(), kind=MLPRegressor, n_outputs=n_outputs)
 
@@ -245,8 +245,8 @@ def test_poisson_loss():
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_losses_of_classes(n_outputs, smoothing):
-    """PyTorch has no smoothing for two classes of one output: its targets are smoothed here."""
+def test_classification_losses(n_outputs, smoothing):
+    """PyTorch has no smoothing for binary targets with one output, so the test smooths them."""
     cross_entropy = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
     binary = torch.nn.BCEWithLogitsLoss()
     assert_trains_as_torch(
@@ -262,7 +262,7 @@ def test_losses_of_classes(n_outputs, smoothing):
 @pytest.mark.parametrize("n_jobs, clip_norm", [(1, 0.45), (2, 0.6)])
 @pytest.mark.parametrize("name", ["SGD", "momentum", "Nesterov", "Adam", "AdamW"])
 def test_clipping(name, clip_norm, n_jobs):
-    """PyTorch divides by the norm plus 1e-6, which its bound makes up for here."""
+    """PyTorch divides by the norm plus 1e-6; its bound is adjusted to compensate."""
     norms = []
 
     def clip(parameters):
@@ -275,10 +275,10 @@ def test_clipping(name, clip_norm, n_jobs):
     assert min(norms) < clip_norm < max(norms)
 
 
-def with_velocity_of_steps(scheduler):
-    """PyTorch's momentum is of gradients, which is here of steps, each by the rate of its update.
+def rescale_momentum(scheduler):
+    """PyTorch accumulates gradients in its momentum; cymlp accumulates steps (rate times gradient).
 
-    With one rate for all they are the same; with others it is PyTorch's that is made to follow.
+    With a constant rate they are equivalent; otherwise PyTorch's momentum is rescaled.
     """
 
     def made(optimizer):
@@ -291,7 +291,7 @@ def with_velocity_of_steps(scheduler):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 for parameter in group["params"]:
                     velocity = optimizer.state[parameter].get("momentum_buffer")
-                    if velocity is not None and group["lr"] > 0:  # or no step is to come
+                    if velocity is not None and group["lr"] > 0:  # rate 0 makes no step
                         velocity *= rate / group["lr"]
 
         scheduled.step = step
@@ -305,7 +305,7 @@ def scheduled(kind, **params):
 
 
 def warmed_up_cosine(optimizer):
-    """A straight line, and half a cosine after it."""
+    """A linear warm-up, followed by half a cosine."""
     parts = [
         scheduled("LinearLR", start_factor=1 / 6, end_factor=1.0, total_iters=5)(optimizer),
         scheduled("CosineAnnealingLR", T_max=N_STEPS - 5)(optimizer),
@@ -314,7 +314,7 @@ def warmed_up_cosine(optimizer):
 
 
 def one_cycle(anneal_strategy):
-    """PyTorch's takes the highest rate by itself, and leaves momentum alone if told so."""
+    """PyTorch's one-cycle schedule, without its changes of momentum."""
     return lambda optimizer: scheduled(
         "OneCycleLR",
         max_lr=[group["lr"] for group in optimizer.param_groups],
@@ -360,10 +360,10 @@ SCHEDULES = {
 @pytest.mark.parametrize("optimizer", ["Nesterov", "AdamW"])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedules(name, optimizer):
-    """The rate of each of the 20 updates, which AdamW's decay goes by too."""
+    """The rate of each of the 20 updates, which scales AdamW's decay too."""
     schedule, scheduler = SCHEDULES[name]
     params, optimizer = OPTIMIZERS[optimizer]
     assert_trains_as_torch(
         params | {"learning_rate": schedule}, torch.nn.CrossEntropyLoss(), optimizer,
-        scheduler=with_velocity_of_steps(scheduler),
+        scheduler=rescale_momentum(scheduler),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The benchmarks' harness, not their times; it is part of a checkout, not of the package."""
+"""The benchmark harness, not the times. It is in the checkout, but not in the package."""
 
 import re
 import sys
@@ -41,13 +41,13 @@ def shortened(workload):
 
 
 def of_data(data):
-    """The first workload of a data set."""
+    """The first workload that uses this data set."""
     return next(w for w in MADE if w.data == data)
 
 
 @pytest.mark.parametrize(("workload", "dtype"), WITH_DTYPE)
 def test_data_of_workload(workload, dtype):
-    """As many rows and features as the table says, in the dtype, of all classes."""
+    """The data have the table's rows and features, the dtype, and all classes."""
     X, y = workloads.load(shortened(workload), dtype)
     n_inputs, *_, n_outputs = workload.units
     assert X.shape == (ROWS, n_inputs)
@@ -64,7 +64,7 @@ def test_data_of_workload(workload, dtype):
 
 
 def test_text_is_as_sparse_as_text():
-    """Of 20,000 columns 0.3 % stored, a few of them in most rows and most in few."""
+    """0.3 % of 20,000 columns are stored: a few columns in most rows, most in few rows."""
     workload = of_data("sparse text")
     X, _ = workloads.load(workload, "float32")
     assert X.shape == (workload.rows, 20_000)
@@ -75,8 +75,8 @@ def test_text_is_as_sparse_as_text():
 
 
 @pytest.mark.parametrize(("workload", "dtype"), WITH_DTYPE)
-def test_scikit_learn_and_cymlp_come_to_one_loss(workload, dtype):
-    """The loss falls, and both get to the same one from the weights that the others are given."""
+def test_scikit_learn_and_cymlp_reach_the_same_loss(workload, dtype):
+    """The loss falls, and both reach the same value from the other contenders' weights."""
     workload = shortened(workload)
     X, y = workloads.load(workload, dtype)
     weights = race.initial_weights(workload, dtype)
@@ -89,7 +89,7 @@ def test_scikit_learn_and_cymlp_come_to_one_loss(workload, dtype):
 
 
 def test_loss_is_the_estimators():
-    """A fit whose updates are tiny reports the loss of its initial weights."""
+    """A fit with tiny updates reports the loss of the initial weights."""
     for data in ("covertype-shaped", "HIGGS-shaped", "regression", "sparse text"):
         workload = shortened(of_data(data))
         X, y = workloads.load(workload, "float64")
@@ -106,14 +106,14 @@ def test_loss_is_the_estimators():
 
 @pytest.mark.parametrize("name", ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"])
 def test_workers_do_without_openblas_settings(name, monkeypatch):
-    """Nor would a parent that has such a setting, imported after benchmarks, pass it on."""
+    """A setting in the parent process, made after importing benchmarks, is not passed on."""
     monkeypatch.setenv(name, "1")
     with worker.Worker(partial(import_module, "os")) as os_there:
         assert os_there.call("getenv", name) is None
 
 
-def test_kernels_are_reported_and_not_those_of_the_setting(monkeypatch):
-    """The setting names a CPU without AVX2; OpenBLAS calls its kernels Katmai."""
+def test_reported_kernels_are_not_taken_from_the_setting(monkeypatch):
+    """The setting names a CPU without AVX2, whose kernels OpenBLAS calls Katmai."""
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
     with worker.Worker(trainers.Cymlp) as there:
         kernels = there.call("kernels")
@@ -122,7 +122,7 @@ def test_kernels_are_reported_and_not_those_of_the_setting(monkeypatch):
 
 
 def case(workload, speed, seconds=1.0):
-    """A made-up case in which cymlp is so many times as fast as scikit-learn."""
+    """An invented case in which cymlp is ``speed`` times as fast as scikit-learn."""
     return {
         "workload": workload.name,
         "rows": workload.rows,
@@ -135,7 +135,7 @@ def case(workload, speed, seconds=1.0):
 
 @pytest.fixture
 def results():
-    """Images at 2x and 8x, batch 1 at 32x, a table at 4x; a search at 4x in float64 alone."""
+    """Images at 2x and 8x, batch 1 at 32x, a table at 4x; a search at 4x in float64 only."""
     images = [w for w in workloads.WORKLOADS if w.is_images]
     (one,) = (w for w in images if w.batch_size == 1)
     others = [w for w in images if w.batch_size > 1]
@@ -148,13 +148,13 @@ def results():
 
 
 def cells(text, first):
-    """The cells of the rows whose first cell this is, without it."""
+    """The other cells of the rows whose first cell is ``first``."""
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return [row[1:] for row in rows if row[0].startswith(first)]
 
 
 def test_means_with_and_without_batch_1(results):
-    """Of 2, 32, 8 and 4, in float64 and 4; 32 is batch 1."""
+    """The speeds are 2, 32 (batch 1), 8 and 4, and in float64 also 4."""
     text = race.summary(results)
     assert cells(text, "all rows") == [["6.7x", "-", "6.1x", "-"]]
     assert cells(text, "without batch 1") == [["4.0x", "-", "4.0x", "-"]]
@@ -163,7 +163,7 @@ def test_means_with_and_without_batch_1(results):
 
 
 def test_batch_1_is_marked(results):
-    """In every table, and a note says what the mark means."""
+    """It is marked in every table, and a note explains the mark."""
     for text in (race.summary(results), race.tables(results)):
         marked = [line for line in text.splitlines() if line.startswith("| ") and "†" in line]
         assert all("batch 1," in line or "without batch 1" in line for line in marked)
@@ -172,7 +172,7 @@ def test_batch_1_is_marked(results):
 
 
 def test_summary_has_every_workload_once(results):
-    """The search, of float64 alone, after those of float32."""
+    """The search, which is only in float64, comes after the float32 workloads."""
     rows = cells(race.summary(results), ("mnist", "fashion", "digits", "regression", "pandas"))
     assert len(rows) == len(results["float64"])
 
@@ -184,8 +184,8 @@ def test_tables_name_the_kernels(results):
 @pytest.mark.skipif(
     not (report.RESULTS / "race.json").exists(), reason="the sdist has no saved results"
 )
-def test_saved_results_are_shown():
-    """Those of an older form too."""
+def test_saved_results_can_be_shown():
+    """Also results in an older format."""
     results = report.read_results("race")
     assert race.tables(results)
     assert race.summary(results)

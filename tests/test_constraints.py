@@ -1,4 +1,4 @@
-"""Kinds of values that parameters may have, and the error that names them."""
+"""Kinds of allowed parameter values, and the error that names them."""
 
 from numbers import Integral, Real
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ NUMBERS = st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from([0.0, 1.0, np.
 
 
 @given(NUMBERS, st.sampled_from(["left", "right", "both", "neither"]))
-def test_an_interval_has_the_ends_that_are_closed(value, closed):
+def test_an_interval_includes_its_closed_ends(value, closed):
     expected = 0 < value < 1
     expected |= value == 0 and closed in ("left", "both")
     expected |= value == 1 and closed in ("right", "both")
@@ -35,18 +35,18 @@ def test_an_interval_has_the_ends_that_are_closed(value, closed):
 
 
 @pytest.mark.parametrize("value", [np.nan, "1", None, [1], 1j], ids=repr)
-def test_what_is_no_number_is_in_no_interval(value):
+def test_non_numbers_are_in_no_interval(value):
     assert not interval(Real, -np.inf, np.inf, "both").contains(value)
 
 
-def test_the_name_of_an_interval_shows_its_ends():
+def test_the_text_of_an_interval_shows_its_ends():
     names = [interval(Real, 0.0, 1.0, closed).text for closed in ("left", "right", "both")]
     assert [name[-10:] for name in names] == ["[0.0, 1.0)", "(0.0, 1.0]", "[0.0, 1.0]"]
     assert COUNT.text == "an int in the range [1, inf)"
     assert interval(Real, 0.0).text == "a float in the range [0.0, inf)"
 
 
-def test_numbers_of_numpy_are_numbers():
+def test_numpy_numbers_are_numbers():
     assert COUNT.contains(np.int32(3)) and not COUNT.contains(np.float64(3))
     assert interval(Real, 0.0).contains(np.float32(0.5))
 
@@ -68,7 +68,7 @@ LISTS_OF_COUNTS = [
 ]  # fmt: skip
 
 
-def test_a_value_for_each():
+def test_list_of():
     for value, expected in LISTS_OF_COUNTS:
         assert bool(list_of(COUNT, "layer").contains(value)) is expected, value
 
@@ -84,7 +84,7 @@ def check(name, value, *allowed):
     check_parameter(SimpleNamespace(**{name: value}), name, list(allowed))
 
 
-def test_one_kind_is_enough():
+def test_a_value_of_any_allowed_kind_passes():
     check("x", None, COUNT, NONE)
     check("x", 3, COUNT, NONE)
 
@@ -113,7 +113,7 @@ def test_the_error_names_parameter_kinds_and_value(allowed, text):
     [("rad", "'red'"), ("RED", "'red'"), ("xyz", None), (3, None), (["green", "blu"], "'blue'")],
     ids=repr,
 )
-def test_a_misspelling_is_recognised(value, meant):
+def test_a_misspelling_gets_a_suggestion(value, meant):
     colour = choice("red", "green", "blue")
     with pytest.raises(InvalidParameterError) as caught:
         check("x", value, colour, list_of(colour, "layer"))

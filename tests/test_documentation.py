@@ -1,4 +1,4 @@
-"""The examples of the documentation's pages."""
+"""The examples in the pages of the documentation."""
 
 import doctest
 import re
@@ -29,8 +29,8 @@ NEEDED = {
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_code_is_python_that_is_tested_or_for_the_shell(page):
-    """No code that no test runs, but for commands and what Sphinx is told."""
+def test_code_is_tested_python_or_shell(page):
+    """All code is tested, except shell commands and Sphinx directives."""
     blocks = re.findall(r"^```(\S*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
     for language, code in blocks:
         assert language in ("python", "bash", "diff") or language.startswith("{")
@@ -39,7 +39,7 @@ def test_code_is_python_that_is_tested_or_for_the_shell(page):
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
 def test_examples_of_page(page, tmp_path, monkeypatch):
-    """What is printed is what the page says; that few epochs do not converge is no news."""
+    """The output is what the page says; warnings that few epochs do not converge are ignored."""
     for module in NEEDED.get(page.stem, ()):
         pytest.importorskip(module)
     small_mnist(tmp_path / "fashion-mnist", 255)
@@ -53,7 +53,7 @@ def test_examples_of_page(page, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not DOCS.exists(), reason="the tests run without the source tree")
 def test_reference_has_every_public_name():
-    """All modules' ``__all__``, but for what is no object of its own."""
+    """It has the ``__all__`` of every module, except names that are not separate objects."""
     modules = {"": cymlp, "schedules.": schedules, "plotting.": plotting, "datasets.": datasets}
     public = {prefix + name for prefix, module in modules.items() for name in module.__all__}
     public -= {"__version__", "schedules", "plotting", "datasets"}

@@ -1,4 +1,4 @@
-"""The examples, in their small setting."""
+"""The examples with their small settings."""
 
 import re
 import runpy
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "examples"
 EXAMPLES = sorted(FOLDER.glob("plot_*.py"))
 QUICKSTART = FOLDER / "quickstart.py"
 
-# What must be as small, whatever the setting.
+# Bounds of the errors that must be small in every setting.
 BOUNDS = {
     "plot_a1_hand_derivatives": {"largest gap of a derivative": 1e-12},
     "plot_c1_boxes": {
@@ -48,7 +48,7 @@ def alone(monkeypatch):
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_example_draws_and_compares(example, alone, capsys):
-    """It ends in pictures and in its table, in which cymlp fails at nothing."""
+    """It draws figures and ends with its table, in which cymlp meets every expectation."""
     runpy.run_path(str(example), run_name="__main__")
     assert plt.get_fignums()
     _, _, table = capsys.readouterr().out.partition("| course")
@@ -63,8 +63,8 @@ def test_example_draws_and_compares(example, alone, capsys):
 
 @pytest.mark.skipif(not QUICKSTART.exists(), reason="the tests run without the source tree")
 def test_quickstart_tells_both_ratios(capsys):
-    """That of one thread each, and that of the threads which each library takes by default."""
-    with threadpool_limits(1, user_api="blas"):  # its times do not matter here
+    """The ratio with one thread each, and the ratio with each library's default threads."""
+    with threadpool_limits(1, user_api="blas"):  # its times are not tested
         runpy.run_path(str(QUICKSTART), run_name="__main__")
     printed = capsys.readouterr().out
     for threads in ("one thread each", "default threads"):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 def peak(function, *args):
-    """Most bytes allocated at a time during a call, NumPy's arrays included."""
+    """Peak of the bytes allocated during a call, NumPy's arrays included."""
     tracemalloc.start()
     try:
         result = function(*args)
@@ -45,8 +45,8 @@ def test_fit_copies_no_sparse_data():
 
 
 @pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str)
-def test_classes_take_no_column_each(params):
-    """Of 12,000 rows and 6,000 classes an indicator matrix would have 72 MB, or 576."""
+def test_classes_are_not_expanded_to_columns(params):
+    """For 12,000 rows and 6,000 classes, an indicator matrix would take 72 MB or 576 MB."""
     X = np.random.default_rng(0).standard_normal((12_000, 4))
     y = np.arange(12_000) // 2
     estimator = MLPClassifier(2, max_iter=1, batch_size=200, **params)
@@ -70,7 +70,7 @@ def many_rows():
     ],
 )
 def test_predict_works_in_slices(many_rows, n_classes, dtype, fit_dtype, method):
-    """Beyond its result it takes less than 16 MB for any number of rows and any dtype."""
+    """Beyond the result it needs less than 16 MB for any number of rows and any dtype."""
     X = many_rows.astype(dtype)
     y = np.arange(1000) % n_classes
     estimator = MLPClassifier(50, max_iter=1).fit(X[:1000].astype(fit_dtype), y)
@@ -89,8 +89,8 @@ def test_regression_works_in_slices(many_rows, order):
     assert bytes_taken < result.nbytes + 16_000_000
 
 
-def test_sparse_slices_are_cut_by_their_entries():
-    """However many columns there are: slices by dense size would be single rows."""
+def test_sparse_slices_are_sized_by_their_entries():
+    """Slices sized like dense ones would be single rows, as there are many columns."""
     X = random_sparse(100, 20_000, density=1e-3, format="csr", random_state=0)
     estimator = MLPClassifier(2, max_iter=1).fit(X, np.arange(100) % 3)
     calls = []
@@ -98,5 +98,5 @@ def test_sparse_slices_are_cut_by_their_entries():
     estimator._network.outputs = lambda *args, **kwargs: (
         calls.append(1), outputs(*args, **kwargs)
     )[1]  # fmt: skip
-    estimator.predict(X.astype(np.float32))  # to be converted
+    estimator.predict(X.astype(np.float32))  # float32, so it must be converted
     assert len(calls) == 1

@@ -1,4 +1,4 @@
-"""Handwritten digits of MNIST, where its files are."""
+"""The handwritten digits of MNIST, if the files exist."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 def test_five_epochs(mnist):
     """784-100-10, float32, mini-batches of 200, Adam: above .975 on the test images.
 
-    Seeds end between .972 and .978 here, as they do with scikit-learn; this one has room
-    for another BLAS's rounding.
+    Other seeds reach .972 to .978, as with scikit-learn; this one leaves room
+    for the rounding of another BLAS.
     """
     X_train, y_train, X_test, y_test = mnist
     estimator = MLPClassifier(

@@ -1,4 +1,4 @@
-"""The package itself: its names, versions, documentation, types and its build."""
+"""The package as a whole: names, versions, documentation, types and build."""
 
 import doctest
 import importlib
@@ -75,7 +75,7 @@ def test_every_parameter_and_attribute_is_documented(Estimator, digits):
 
 
 def modules_for_this_cpu():
-    """All modules, without the engine's builds for instruction sets that this CPU has not."""
+    """All modules except the engine's builds for instruction sets that this CPU lacks."""
     sets = _engine.cpu.instruction_sets()
     foreign = tuple(end for name, end in _engine._SUFFIXES.items() if name not in sets)
     names = [module.name for module in pkgutil.walk_packages(cymlp.__path__, "cymlp.")]
@@ -83,7 +83,7 @@ def modules_for_this_cpu():
 
 
 def test_examples_in_docstrings():
-    """Of all modules."""
+    """The doctests of all modules."""
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     tried = set()
     for name in modules_for_this_cpu():
@@ -100,7 +100,7 @@ def test_examples_in_docstrings():
 
 
 def test_it_is_typed():
-    """Every compiled module has a stub; that it is right is for stubtest."""
+    """Every compiled module has a stub; stubtest checks that the stubs are right."""
     folder = Path(cymlp.__file__).parent
     assert (folder / "py.typed").exists()
     for source in ("architecture", "cpu", "dataset", "engine", "team", "testing", "update_rule"):
@@ -111,7 +111,7 @@ def test_it_is_typed():
     "name, error, match",
     [("nothing", AttributeError, "no attribute"), ("testing", ImportError, "not part of wheels")],
 )
-def test_what_the_engine_does_not_have(name, error, match, monkeypatch):
+def test_missing_engine_attributes(name, error, match, monkeypatch):
     monkeypatch.setattr(_engine, "BUILD", "none")
     monkeypatch.setitem(_engine._SUFFIXES, "none", "_of_no_build")
     with pytest.raises(error, match=match):
@@ -120,7 +120,7 @@ def test_what_the_engine_does_not_have(name, error, match, monkeypatch):
 
 @pytest.mark.parametrize("owner", [MLPClassifier, MLPRegressor, schedules, datasets])
 def test_signatures_can_be_read(owner):
-    """help() shows annotations as they are written, not what NumPy's names stand for."""
+    """help() shows annotations as written, not NumPy's expanded types."""
     for name, function in inspect.getmembers(owner, callable):
         if not name.startswith("_") and (inspect.isclass(owner) or name in owner.__all__):
             signature = str(inspect.signature(function))
@@ -129,8 +129,8 @@ def test_signatures_can_be_read(owner):
 
 
 @pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
-def test_html_links_to_no_page_that_is_not_there(Estimator, digits):
-    """The pages are not published, and scikit-learn's are of its own estimators."""
+def test_html_links_to_no_missing_page(Estimator, digits):
+    """cymlp's pages are not published, and scikit-learn's describe its own estimators."""
     estimator = Estimator(max_iter=1)
     with pytest.warns(sklearn.exceptions.ConvergenceWarning):
         pages = [estimator._repr_html_(), estimator.fit(*digits)._repr_html_()]
@@ -173,7 +173,7 @@ clf.fit(X, y, eval_set=None)
 
 
 def test_types_of_a_users_file(tmp_path):
-    """What mypy makes of it; that scikit-learn has no types is not cymlp's fault."""
+    """mypy accepts it; scikit-learn's missing types are ignored."""
     pytest.importorskip("mypy")
     (tmp_path / "user.py").write_text(USERS_FILE)
     options = ["--strict", "--ignore-missing-imports", "--hide-error-context", "--no-pretty"]
@@ -236,7 +236,7 @@ def test_unknown_instruction_set():
 
 
 def test_import_starts_nothing():
-    """No BLAS is searched for and no callback machinery set up before it is needed."""
+    """No search for BLAS and no callback machinery before they are needed."""
     program = "import cymlp._engine.threads as t; print(t._blas._libraries)"
     result = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
@@ -244,7 +244,7 @@ def test_import_starts_nothing():
     assert result.stdout.strip() == "None"
 
 
-# In place of Cython's, which takes longer than anything else in this file.
+# In place of Cython's own, which is slower than everything else in this file.
 QUICK_CYTHONIZE = """
 def cythonize(modules, *args, **kwargs):
     return list(modules)
@@ -259,7 +259,7 @@ def test_build_without_a_compiler_says_so(tmp_path):
         ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.so", "*.egg-info")
     )
     pytest.importorskip("setuptools", minversion="77")
-    (tmp_path / "Cython").mkdir()  # Python looks beside setup.py first
+    (tmp_path / "Cython").mkdir()  # found first, as it is next to setup.py
     (tmp_path / "Cython" / "__init__.py").touch()
     (tmp_path / "Cython" / "Build.py").write_text(QUICK_CYTHONIZE)
     result = subprocess.run(
@@ -269,7 +269,7 @@ def test_build_without_a_compiler_says_so(tmp_path):
     assert result.returncode != 0
     assert "cymlp is built from source with a C compiler, and none works here" in result.stderr
     assert "Traceback" not in result.stderr
-    assert "--only-binary" not in result.stderr  # there is no index that has a wheel
+    assert "--only-binary" not in result.stderr  # cymlp is on no package index
 
 
 @needs_source

@@ -1,4 +1,4 @@
-"""The same numbers as scikit-learn's MLP: each setting, after five epochs, in float64."""
+"""The same numbers as scikit-learn's MLP: every setting, after five epochs, in float64."""
 
 import pickle
 import warnings
@@ -42,7 +42,7 @@ def data(problem, n=47):
 
 
 def pair(problem, **params):
-    """The same estimator, cymlp's and scikit-learn's."""
+    """cymlp's estimator and scikit-learn's, with the same parameters."""
     if problem in ("binary", "multiclass", "multilabel"):
         name = "MLPClassifier"
     else:
@@ -52,7 +52,7 @@ def pair(problem, **params):
         "hidden_layer_sizes": (8, 5),
         "max_iter": 5,
         "random_state": 3,
-        # Far from where SGD diverges: there rounding differences grow without bound.
+        # Small enough that SGD does not diverge, which would amplify rounding differences.
         "learning_rate_init": 0.002 if params.get("solver") == "sgd" else 0.05,
         **params,
     }
@@ -60,7 +60,7 @@ def pair(problem, **params):
 
 
 def assert_same(ours, theirs, X, rtol=1e-7, atol=1e-10):
-    """Fitted attributes equal to rounding, predictions identical."""
+    """Assert that fitted attributes are equal up to rounding, and predictions identical."""
     for name in SHARED:
         assert getattr(ours, name) == getattr(theirs, name), name
     for name in ("coefs_", "intercepts_"):
@@ -82,7 +82,7 @@ def assert_same(ours, theirs, X, rtol=1e-7, atol=1e-10):
         assert_allclose(ours.predict(X), theirs.predict(X), rtol=rtol, atol=atol)
 
 
-# What else matters to a solver, each with the values that differ from the base setting.
+# The other options of each solver, with values that differ from the base setting.
 OPTIONS = {
     "lbfgs": {"alpha": [0.3], "sample_weight": [True], "activation": ["identity", "logistic"]},
     "adam": {
@@ -102,7 +102,7 @@ OPTIONS["sgd"] = OPTIONS["adam"] | {
 
 
 def settings(solver):
-    """The base setting, each option changed alone, and all of them together in two ways."""
+    """The base setting, each option changed on its own, and two combinations of all options."""
     options = OPTIONS[solver]
     yield {}
     for name, values in options.items():
@@ -199,7 +199,7 @@ def test_warm_start(solver, early_stopping, problem):
 @pytest.mark.parametrize("problem", ["multiclass", "multioutput"])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_partial_fit_after_fit(solver, problem):
-    """It goes on with the optimizer's state, as scikit-learn does."""
+    """It continues with the optimizer's state, as in scikit-learn."""
     X, y, w = data(problem)
     ours, theirs = pair(problem, solver=solver, batch_size=10)
     for estimator in (ours, theirs):
@@ -214,7 +214,7 @@ def test_partial_fit_after_fit(solver, problem):
     [("sgd", "constant"), ("sgd", "invscaling"), ("sgd", "adaptive"), ("adam", "constant")],
 )
 def test_stopping(solver, learning_rate, early_stopping, problem):
-    """The epoch in which a fit stops."""
+    """The fits stop in the same epoch."""
     X, y, _ = data(problem)
     for n_iter_no_change in (1, 3):
         ours, theirs = pair(
@@ -227,8 +227,8 @@ def test_stopping(solver, learning_rate, early_stopping, problem):
 
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_rows_held_out(name, weighted, digits):
-    """The same rows, and their scores."""
+def test_held_out_rows(name, weighted, digits):
+    """The same rows are held out, with the same scores."""
     X, y = digits[0][:300], digits[1][:300]
     params = {
         "hidden_layer_sizes": 12, "early_stopping": True, "max_iter": 6, "random_state": 3,
@@ -246,7 +246,7 @@ def test_rows_held_out(name, weighted, digits):
 
 @pytest.mark.parametrize("learning_rate", ["constant", "adaptive"])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_what_is_printed(early_stopping, learning_rate, capsys):
+def test_printed_output(early_stopping, learning_rate, capsys):
     X, y, _ = data("multiclass")
     printed = []
     for estimator in pair(
@@ -285,7 +285,7 @@ def test_sparse(solver, container):
 
 
 def test_random_state_instance():
-    """A generator is drawn from in the same order, so that what follows is the same."""
+    """The generator is used in the same order, so that later draws are the same too."""
     X, y, _ = data("binary")
     generators = [np.random.RandomState(5) for _ in range(2)]
     fitted = []
@@ -297,7 +297,7 @@ def test_random_state_instance():
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_one_batch_is_read_in_order(early_stopping):
-    """Shuffled or not, to the last bit, when all samples are one batch."""
+    """Identical results, shuffled or not, if all samples are one batch."""
     X, y, w = data("multiclass")
     params = {"early_stopping": early_stopping, "dropout": 0.2, "n_jobs": 1, "random_state": 0}
     shuffled, in_order = (

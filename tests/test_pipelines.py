@@ -1,4 +1,4 @@
-"""cymlp's estimators where scikit-learn's users put them."""
+"""cymlp's estimators in scikit-learn's pipelines, searches and ensembles."""
 
 import warnings
 
@@ -66,7 +66,7 @@ def test_grid_search(few_digits, backend):
 
 
 def test_search_for_schedules_and_sizes(few_digits):
-    """A schedule, or a string of sizes, is a value like any other."""
+    """Schedules and strings of sizes can be searched like any other value."""
     X, y = few_digits
     grid = {
         "learning_rate": ["constant", LinearDecay(), CosineDecay(warmup_steps=0.2)],
@@ -140,7 +140,7 @@ def test_regressors():
 
 
 def test_pandas_columns():
-    """A ColumnTransformer's DataFrame goes in, its names are kept and checked."""
+    """A DataFrame from a ColumnTransformer is accepted; its names are kept and checked."""
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -186,7 +186,7 @@ def test_permutation_importance(few_digits):
 
 
 class TestValidationData:
-    """They reach fit through meta-estimators, by metadata routing."""
+    """Validation data reach fit through meta-estimators, by metadata routing."""
 
     def test_pipeline_transforms_them(self, few_digits):
         X, y, X_val, y_val = parts(10 * few_digits[0], few_digits[1])
@@ -202,7 +202,7 @@ class TestValidationData:
         assert_array_equal(pipeline[-1].history_["val_loss"], direct.history_["val_loss"])
         assert_array_equal(pipeline.predict(X_val), direct.predict(scaler.transform(X_val)))
 
-    def test_pipeline_without_routing_takes_them_by_step(self, few_digits):
+    def test_pipeline_without_routing_uses_step_prefixes(self, few_digits):
         X, y, X_val, y_val = parts(*few_digits)
         pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), classifier())
         pipeline.fit(X, y, mlpclassifier__X_val=X_val, mlpclassifier__y_val=y_val)
@@ -226,7 +226,7 @@ class TestValidationData:
         direct.fit(X[:200], y[:200], **data_val)
         assert_allclose(search.best_score_, direct.score(X[200:], y[200:]))
 
-    def test_routing_asks_for_a_decision(self, few_digits):
+    def test_routing_requires_a_request(self, few_digits):
         X, y, X_val, y_val = parts(*few_digits)
         with config_context(enable_metadata_routing=True):
             search = GridSearchCV(classifier(), {"alpha": [0.1]}, cv=2)

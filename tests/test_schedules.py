@@ -1,4 +1,4 @@
-"""Schedules of the learning rate: formulas, PyTorch's and Keras' numbers, parameters."""
+"""Learning rate schedules: formulas, PyTorch's and Keras' numbers, parameters."""
 
 import copy
 import dataclasses
@@ -121,7 +121,7 @@ def test_factors_lie_between_0_and_1(schedule, total):
     ],
     ids=repr,
 )
-def test_a_decay_to_an_end_stays_there(schedule, end):
+def test_a_decay_stays_at_its_end(schedule, end):
     for total in (1, 2, 3, 10, 1000):
         assert_array_equal(schedule(np.arange(total, 2 * total + 9), total), end)
 
@@ -247,7 +247,7 @@ def test_periods_of_one_update():
 
 
 @pytest.mark.parametrize("total", [100, 300, 700])
-def test_shares_are_rounded_to_whole_updates(total):
+def test_fractions_are_rounded_to_whole_updates(total):
     steps = np.arange(total)
     for percent in range(1, 101):
         assert_array_equal(
@@ -258,7 +258,7 @@ def test_shares_are_rounded_to_whole_updates(total):
     assert_array_equal(CosineDecay(warmup_steps=1e-9)(steps, total), CosineDecay()(steps, total))
 
 
-def test_one_is_an_update_and_one_point_zero_the_fit():
+def test_1_is_one_update_and_1_0_the_whole_fit():
     assert LinearDecay(decay_steps=1)(5, 10) == 0
     assert LinearDecay(decay_steps=1.0)(5, 10) == 0.5
     assert LinearDecay(decay_steps=np.int64(1))(5, 10) == 0
@@ -268,7 +268,7 @@ def test_one_is_an_update_and_one_point_zero_the_fit():
 
 
 @given(st.sampled_from(SCHEDULES))
-def test_schedules_are_values(schedule):
+def test_schedules_compare_hash_and_pickle_by_value(schedule):
     same = [
         eval(repr(schedule)),
         copy.deepcopy(schedule),
@@ -287,7 +287,7 @@ def test_schedules_are_values(schedule):
 
 
 class Scheduled(BaseEstimator):
-    """Scores as the factor in the middle of the fit."""
+    """An estimator whose score is the factor in the middle of the fit."""
 
     def __init__(self, learning_rate="constant"):
         self.learning_rate = learning_rate
@@ -340,7 +340,7 @@ BAD_PARAMETERS = {
 }
 
 
-def test_every_parameter_is_tried_and_documented():
+def test_every_parameter_is_tested_and_documented():
     assert set(BAD_PARAMETERS) == set(CLASSES) == {type(schedule) for schedule in SCHEDULES}
     for Class, bad in BAD_PARAMETERS.items():
         names = [field.name for field in dataclasses.fields(Class)]
@@ -366,7 +366,7 @@ def test_bad_parameters(Class):
 
 
 def assert_refused(Class, name, value):
-    """A value of one parameter, by a ValueError that is a TypeError too."""
+    """Assert that a value raises an error that is both a ValueError and a TypeError."""
     needed = {
         field.name: 0.5
         for field in dataclasses.fields(Class)
@@ -390,7 +390,7 @@ def test_message_says_what_is_allowed():
     )
 
 
-def test_numbers_of_numpy_are_good_parameters():
+def test_numpy_numbers_are_valid_parameters():
     ours = InverseTimeDecay(np.float64(0.5), np.int64(4), np.bool_(True))
     assert ours(9, 10) == InverseTimeDecay(0.5, 4, True)(9, 10)
     single = ExponentialDecay(np.float32(0.5), np.float32(0.5))
@@ -406,7 +406,7 @@ def test_base_class_is_abstract():
 
 @given(st.sampled_from(SCHEDULES), st.integers(1, 60))
 def test_factors_of_some_updates(schedule, n_steps):
-    """However the updates are divided into epochs, and past the end of the fit."""
+    """However the updates are divided into epochs, and beyond the end of the fit."""
     whole = learning_rate_factors(schedule, 0, 50, 30)
     assert whole.dtype == np.float64
     assert_array_equal(whole, schedule(np.arange(50), 30))
@@ -414,7 +414,7 @@ def test_factors_of_some_updates(schedule, n_steps):
     assert_allclose(np.concatenate(parts)[:50], whole, rtol=1e-15)
 
 
-def test_factors_of_a_schedule_take_one_call():
+def test_factors_of_a_schedule_are_computed_in_one_call():
     class Counting(Schedule):
         calls = 0
 
@@ -445,7 +445,7 @@ def test_factors_of_a_function():
 @pytest.mark.parametrize(
     "value", [0, 1, 0.5, np.float32(0.5), np.int8(1), np.array(0.5), 1e300], ids=repr
 )
-def test_a_function_may_return(value):
+def test_valid_return_values_of_a_function(value):
     assert_array_equal(learning_rate_factors(lambda step, total: value, 0, 2, 10), [value, value])
 
 
@@ -465,7 +465,7 @@ class Broken:
     [-1, -1e-300, np.nan, np.inf, -np.inf, None, "0.5", 0.5j, True, [0.5], np.array([0.5]), {}],
     ids=repr,
 )
-def test_a_function_must_not_return(value):
+def test_bad_return_values_of_a_function(value):
     with pytest.raises(ValueError) as caught:
         learning_rate_factors(Broken(value), 3, 4, 10)
     assert str(caught.value) == (
@@ -482,7 +482,7 @@ def test_a_function_must_not_return(value):
     ],
     ids=repr,
 )
-def test_overflow_is_refused(schedule, step):
+def test_overflow_is_an_error(schedule, step):
     assert learning_rate_factors(schedule, 0, step, 2000).max() < np.inf
     with pytest.raises(ValueError, match=f" gave .*inf.* at step {step} of 2000"):
         learning_rate_factors(schedule, 0, 2000, 2000)

@@ -10,8 +10,8 @@ from cymlp import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-# Rates that learn the checks' small problems in the epochs given, and for the classifier by
-# L-BFGS a penalty that keeps its probabilities from rounding to 1.
+# Learning rates that solve the checks' small problems in the given epochs; with L-BFGS, the
+# classifier gets a penalty that keeps its probabilities from rounding to 1.
 ADAM = {"learning_rate_init": 0.05, "max_iter": 100}
 SGD = {"solver": "sgd", "learning_rate_init": 0.01, "max_iter": 200}
 LBFGS = {"solver": "lbfgs"}
@@ -68,7 +68,7 @@ if _path.exists():
     del globals()["test_gradient"]
 
 
-def test_their_tests_are_collected():
+def test_scikit_learns_tests_are_collected():
     assert _path.exists()
     theirs = [name for name in globals() if name.startswith("test_")]
     assert len(theirs) >= 40

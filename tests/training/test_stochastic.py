@@ -36,15 +36,15 @@ def config(**values):
 class Training(StochasticTraining):
     """The training of a linear network that starts at START, and its reports."""
 
-    def __init__(self, *, rows=None, start=START, weights=None, validates=False, seed=0, of=None,
-                 **values):  # fmt: skip
+    def __init__(self, *, rows=None, start=START, weights=None, validates=False, seed=0,
+                 options=None, **values):  # fmt: skip
         self.network = Network((3, 2), start.copy())
         self.epochs, self.after = [], []
         data = TrainingData(X, Y, 2, weights)
         super().__init__(
             config(**values), self.network, Rows(data, rows), np.random.RandomState(seed),
             validation_set=ValidationSet(Rows(data, np.arange(4))) if validates else None,
-            **of or {},
+            **options or {},
         )  # fmt: skip
 
     def run(self, stops=lambda epoch: False, begin_epoch=lambda: None):
@@ -229,8 +229,8 @@ class TestEarlyStopping:
     def test_best_score_of_an_earlier_training(self):
         """If no epoch beats it, its parameters are restored."""
         state = TrainingState(best=1e9)
-        of = {"state": state, "best_parameters": START}
-        task = Training(validates=True, early_stopping=True, of=of).run()
+        options = {"state": state, "best_parameters": START}
+        task = Training(validates=True, early_stopping=True, options=options).run()
         assert_array_equal(task.parameters, START)
         assert task.epochs[-1].state.best_iteration is None
 
@@ -256,8 +256,8 @@ class TestContinuing:
         values |= {"shuffle": False}
         whole = Training(**values).run()
         first = Training(**values, n_epochs=2).run()
-        of = {"optimizer": first.optimizer, "state": first.epochs[-1].state}
-        second = Training(**values, n_epochs=2, start=first.parameters, of=of).run()
+        options = {"optimizer": first.optimizer, "state": first.epochs[-1].state}
+        second = Training(**values, n_epochs=2, start=first.parameters, options=options).run()
         assert second.optimizer is first.optimizer
         assert_array_equal(second.parameters, whole.parameters)
         assert second.epochs[-1].state == whole.epochs[-1].state
@@ -267,14 +267,14 @@ class TestContinuing:
     def test_an_optimizer_of_other_sizes_is_not_used(self):
         other = Training(solver="adam").optimizer
         other.state = other.state[:, :5]
-        assert Training(solver="adam", of={"optimizer": other}).optimizer is not other
+        assert Training(solver="adam", options={"optimizer": other}).optimizer is not other
 
     def test_has_updated(self):
         task = Training(solver="adam")
         assert not task.has_updated
         task.run()
         assert task.has_updated
-        assert not Training(solver="adam", of={"optimizer": task.optimizer}).has_updated
+        assert not Training(solver="adam", options={"optimizer": task.optimizer}).has_updated
 
 
 class TestRecordEvery:
