@@ -1,19 +1,19 @@
-"""Whether the tests notice mistakes: small ones are put into the sources, one at a time.
+"""Mutation tests: do the tests notice small mistakes, put into the sources one at a time?
 
     python tests/mutants.py [PATH ...]
 
-Each mutant is a line of the table below: a file, a text that occurs in it once, and a wrong text
-to put in its place. The mutant is made in a copy of the source tree, in a temporary folder. There
-``pytest -x -q`` runs the tests that are named like its module, and if these do not notice it, those
-of PATH ..., which are ``tests`` if no path is given. A test that fails kills the mutant; one that
-survives shows what no test looks at. The exit status is the number of survivors.
+Each mutant is an entry of the table below: a file, a text that occurs in it once, and a wrong text
+that replaces it. The mutant is made in a copy of the source tree, in a temporary folder. There
+``pytest -x -q`` runs the tests named after its module and, if these do not notice it, those
+of PATH ... (default: ``tests``). A test that fails kills the mutant. A mutant that
+survives shows a gap in the tests. The exit status is the number of survivors.
 
-    --list         Print the mutants' names and what they change, and run nothing.
-    --only NAME    Run this mutant alone; may be given several times.
+    --list         Print the mutants and what they change, without running tests.
+    --only NAME    Run only this mutant; may be given several times.
     --group GROUP  "python" (the default), "engine" or "all". Mutants of the engine are compiled
                    in the copy first, by ``python setup.py build_ext --inplace``.
-    --tree FOLDER  The source tree to copy, compiled in place, if not the one of this file.
-    --jobs N       Mutants at a time, each in a copy of its own.
+    --tree FOLDER  The source tree to copy, compiled in place; by default that of this file.
+    --jobs N       Number of mutants to run at a time, each in its own copy.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SOURCES = Path("src/cymlp")
 
 
 class Mutant(NamedTuple):
-    """A wrong text in place of a right one; ``file`` is below src/cymlp."""
+    """A text and the wrong text that replaces it; ``file`` is relative to src/cymlp."""
 
     name: str
     file: str
@@ -62,7 +62,7 @@ MUTANTS = [
     ),
     Mutant(
         "normal numbers cut off are too small", "_network/initializers.py",
-        "numbers * (deviation / _CUT_DEVIATION)", "numbers * deviation",
+        "numbers * (deviation / _TRUNCATED_DEVIATION)", "numbers * deviation",
     ),
     Mutant(
         "glorot's bound for logistic", "_network/initializers.py",
@@ -75,7 +75,7 @@ MUTANTS = [
     Mutant(
         "penalty over samples, not weights", "_network/gradient.py",
         "G += (l2 * W + l1 * np.sign(W)) / total",
-        "G += (l2 * W + l1 * np.sign(W)) / samples.n_samples",
+        "G += (l2 * W + l1 * np.sign(W)) / dataset.n_samples",
     ),
     Mutant(
         "the last slice is lost if it is one row", "_network/arrays.py",
@@ -196,7 +196,7 @@ MUTANTS = [
     ),
     Mutant(
         "log-odds of the first class", "_estimators/classifier.py",
-        "return Z[:, 1] - Z[:, 0]", "return Z[:, 0] - Z[:, 1]",
+        "Z[:, 1:] - Z[:, :1]", "Z[:, :1] - Z[:, 1:]",
     ),
     Mutant(
         "a function is called for an epoch cut short", "_estimators/callbacks.py",
@@ -233,7 +233,7 @@ MUTANTS = [
 
 
 def is_killed(mutant: Mutant, tree: Path, paths: list[str]) -> bool:
-    """Make the mutant in a copy of the tree; return whether a test fails there."""
+    """Make the mutant in a copy of the tree; return whether a test fails."""
     with tempfile.TemporaryDirectory(prefix="cymlp-mutant-") as folder:
         copy = Path(folder) / "cymlp"
         ignored = shutil.ignore_patterns(".git", "build", "__pycache__", ".*_cache", "_build")
@@ -252,21 +252,21 @@ def is_killed(mutant: Mutant, tree: Path, paths: list[str]) -> bool:
 
 
 def nearest_tests(mutant: Mutant, tree: Path) -> list[Path]:
-    """The tests that are named like the mutant's module, which are the likeliest to notice it."""
+    """The tests named after the mutant's module, which are most likely to notice it."""
     file = Path(mutant.file)
     folder = tree / "tests" / file.parent.name.lstrip("_")
     return sorted(folder.glob(f"test_{file.stem.lstrip('_')}*.py"))
 
 
 def fails(paths: list[str], tree: Path, environment: dict[str, str]) -> bool:
-    """Whether a test of these paths fails, in the tree."""
+    """Whether a test in these paths of the tree fails."""
     options = ["-x", "-q", "-p", "no:cacheprovider"]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *paths],
         cwd=tree, env=environment, capture_output=True, text=True,
     )  # fmt: skip
-    # 1: a test has failed; 2: one could not even be collected; below 0: the process has crashed,
-    # as an index out of bounds makes it. All else is no verdict.
+    # 1: a test failed; 2: a test could not be collected; negative: the process crashed, for example
+    # because of an index out of bounds. Any other code gives no result.
     if result.returncode > 2:
         raise RuntimeError(f"pytest could not run:\n{result.stdout}{result.stderr}")
     return result.returncode != 0

@@ -1,4 +1,4 @@
-"""load_idx: arrays as they were written, and errors for files that are not whole."""
+"""load_idx: arrays read as they were written, and errors for damaged files."""
 
 import gzip
 
@@ -21,12 +21,12 @@ ARRAYS = st.sampled_from(sorted(CODES)).flatmap(
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Where to write a file, for tests of many examples; its name is in every error."""
+    """A path for a file, for tests with many examples; every error must name it."""
     return tmp_path_factory.mktemp("idx") / "some-file"
 
 
 def load(path, content, chunk=_idx._CHUNK):
-    """What load_idx makes of a file with this content when it reads chunks of this size."""
+    """The result of load_idx for a file with this content, read in chunks of this size."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_idx, "_CHUNK", chunk)
         return load_idx(write(path, content))
@@ -65,7 +65,7 @@ def test_the_name_does_not_matter_and_may_be_a_str(tmp_path):
 
 
 @given(ARRAYS, st.data())
-def test_a_file_that_is_cut_short(path, array, data):
+def test_a_truncated_file(path, array, data):
     content = idx_bytes(array)
     length = data.draw(st.integers(0, len(content) - 1))
     with pytest.raises(ValueError, match=r"'.*some-file' is (not an IDX file|cut short)"):
@@ -73,8 +73,8 @@ def test_a_file_that_is_cut_short(path, array, data):
 
 
 @given(ARRAYS, st.integers(1, 40), st.data())
-def test_a_gzip_file_that_is_damaged(path, array, chunk, data):
-    """Cut short, with a wrong checksum or length at its end, or followed by something else."""
+def test_a_damaged_gzip_file(path, array, chunk, data):
+    """Truncated, with a wrong checksum or length at its end, or followed by other data."""
     content = gzip.compress(idx_bytes(array))
     n = len(content)
     length = data.draw(st.integers(2, n - 1), label="length")
@@ -88,7 +88,7 @@ def test_a_gzip_file_that_is_damaged(path, array, chunk, data):
             load(path, damaged, chunk)
 
 
-def test_a_gzip_file_with_a_block_of_no_known_kind(path):
+def test_a_gzip_file_with_an_unknown_kind_of_block(path):
     content = bytearray(gzip.compress(idx_bytes(np.zeros(9, np.uint8))))
     content[10] |= 0b110
     with pytest.raises(ValueError, match=r"'.*some-file' is a damaged gzip file"):
@@ -136,7 +136,7 @@ BIG = 2**32 - 1
         (idx_header(0x08, (2, 3))[:-1], "cut short.*2 dimensions.*8 bytes.*only 7"),
         (idx_header(0x08, (2, 3)), r"cut short.*\(2, 3\).*uint8.* 6 bytes.*it has 0\."),
         (idx_header(0x0C, (3,)) + bytes(11), "cut short.*int32.* 12 bytes.*it has 11"),
-        # Dimensions whose data would fit into no memory, or whose product overflows an int64.
+        # Dimensions whose data exceed any memory, or whose product overflows an int64.
         (idx_header(0x08, (BIG,)) + bytes(9), f"cut short.*{BIG} bytes.*has 9"),
         (idx_header(0x0E, (BIG,) * 3), f"cut short.*{8 * BIG**3} bytes"),
         (idx_header(0x08, (2**16,) * 4), f"cut short.*{2**64} bytes.*it has 0"),

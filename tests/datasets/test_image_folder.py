@@ -1,4 +1,4 @@
-"""load_image_folder: which files it reads, in what order, as what; and what it refuses."""
+"""load_image_folder: which files it reads, their order and result, and errors."""
 
 import builtins
 import os
@@ -53,7 +53,7 @@ def noise(*shape):
 
 # What is read.
 
-# Names that are not hidden, and do not depend on whether a file system tells a from A.
+# Names that are not hidden, and valid on file systems that ignore case.
 NAMES = st.text("ab019-_ é", min_size=1, max_size=3).map(str.strip).filter(bool)
 FOLDERS = st.dictionaries(
     NAMES, st.dictionaries(NAMES, st.integers(0, 255), min_size=1, max_size=3), min_size=1
@@ -92,7 +92,7 @@ def test_images_and_labels_in_the_order_of_their_names(tmp_path_factory, folders
         (["1", "٢"], ["1", "٢"]),  # an Arabic-Indic 2
     ],
 )
-def test_labels_are_numbers_if_all_names_are(save, tmp_path, names, wanted):
+def test_labels_are_numbers_if_all_names_are_numbers(save, tmp_path, names, wanted):
     for name in names:
         save(f"{name}/image.png", gray(0))
     labels = load_image_folder(tmp_path)[1]
@@ -142,7 +142,7 @@ def test_formats(save, tmp_path):
     assert np.abs(images[6] - 106).max() <= 1
 
 
-def test_only_formats_that_pillow_decodes_itself_are_tried(save, tmp_path, monkeypatch):
+def test_only_formats_decoded_by_pillow_itself_are_tried(save, tmp_path, monkeypatch):
     eps = pytest.importorskip("PIL.EpsImagePlugin")
     started = []
     monkeypatch.setattr(eps, "Ghostscript", lambda *args, **kwargs: started.append(args))
@@ -199,7 +199,7 @@ def test_names_that_are_not_utf_8(save, tmp_path):
     str(caught.value).encode()  # the message can be printed
 
 
-# What is refused.
+# Errors.
 
 
 def test_sizes_must_be_the_same(save, tmp_path):
@@ -266,21 +266,21 @@ def test_a_fifo(save, tmp_path):
     os.mkfifo(fifo)
     with ThreadPoolExecutor() as pool:
         future = pool.submit(load_image_folder, tmp_path)
-        if wait([future], timeout=30).not_done:  # it waits for a writer: let it go on
+        if wait([future], timeout=30).not_done:  # it waits for a writer: unblock it
             os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
         with pytest.raises(ValueError, match=r"b\.png'? is not a regular file"):
             future.result()
 
 
 @pytest.mark.parametrize("target", ["b.png", "missing.png", os.devnull])
-def test_links_to_no_regular_file(save, link, tmp_path, target):
+def test_links_to_other_than_regular_files(save, link, tmp_path, target):
     save("0/a.png", gray(1))
     link("0/b.png", target)
     with pytest.raises(ValueError, match=r"b\.png'? is not a regular file"):
         load_image_folder(tmp_path)
 
 
-def test_files_that_are_not_whole_images(save, tmp_path):
+def test_damaged_images(save, tmp_path):
     whole = save("0/a.png", noise(40, 40)).read_bytes()
     data = whole.index(b"IDAT")
     for content in (b"", b"text", whole[:20], whole[:-40], whole[: data + 8] + bytes(99)):

@@ -77,7 +77,7 @@ def test_each_file_may_be_gzipped(tmp_path):
     assert first_pixel(data_home=tmp_path) == 1
 
 
-def test_one_data_set_is_not_taken_for_the_other(tmp_path, monkeypatch):
+def test_the_two_data_sets_are_not_confused(tmp_path, monkeypatch):
     small_mnist(tmp_path / "mnist", 1)
     small_mnist(tmp_path / "FASHION-MNIST", 2)
     assert first_pixel(data_home=tmp_path / "mnist") == 1
@@ -97,7 +97,7 @@ def test_tilde_is_the_users_home(tmp_path, monkeypatch):
     assert first_pixel(data_home="~/data") == 1
 
 
-def test_scikit_learns_data_home_is_not_created_without_need(sklearn_home, tmp_path):
+def test_scikit_learns_data_home_is_not_created_unnecessarily(sklearn_home, tmp_path):
     small_mnist(tmp_path / "mnist", 1)
     assert first_pixel(data_home=tmp_path) == 1
     assert not sklearn_home.exists()
@@ -120,7 +120,7 @@ def test_name_is_checked(name):
     ],
     ids=["too few images", "too many images", "dtype", "dimensions", "empty"],
 )
-def test_files_that_are_wrong(tmp_path, part, content, message):
+def test_bad_files(tmp_path, part, content, message):
     small_mnist(tmp_path, 1)
     write(tmp_path / MNIST_FILES[part], content)
     with pytest.raises(ValueError, match=f"{MNIST_FILES[part]}.*{message}"):
@@ -144,7 +144,7 @@ def test_a_data_set_without_test_images(tmp_path):
         ("fashion-mnist", "Fashion-MNIST", False, "cache", np.int64),
     ],
 )
-def test_openml_has_what_is_nowhere(
+def test_openml_is_used_if_there_are_no_files(
     tmp_path, monkeypatch, name, openml_name, has_pandas, cache, dtype
 ):
     X = (np.arange(60_007 * 2) % 256).reshape(-1, 2)
@@ -186,7 +186,7 @@ def test_openml_is_not_asked_if_there_are_files(tmp_path, monkeypatch):
     assert first_pixel(data_home=tmp_path) == 1
 
 
-def test_error_if_the_data_are_nowhere(sklearn_home, tmp_path):
+def test_error_if_no_data_are_found(sklearn_home, tmp_path):
     given = tmp_path / "given"
     small_mnist(given / "mnist", 1)
     (given / "mnist" / "t10k-labels-idx1-ubyte").unlink()
@@ -207,7 +207,7 @@ def test_error_if_the_data_are_nowhere(sklearn_home, tmp_path):
         urllib.error.URLError("refused"),
         TimeoutError("late"),
         IncompleteRead(b"", 9),
-        ValueError("md5 checksum"),  # scikit-learn's OpenMLError is one as well
+        ValueError("md5 checksum"),  # scikit-learn's OpenMLError is a ValueError too
         EOFError("cut short"),
         zlib.error("damaged"),
     ],
@@ -221,7 +221,7 @@ def test_reasons_why_openml_fails(monkeypatch, error):
     assert caught.value.__cause__ is error
 
 
-def test_scikit_learns_data_home_may_be_impossible(tmp_path, monkeypatch):
+def test_scikit_learns_data_home_may_be_unusable(tmp_path, monkeypatch):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(write(tmp_path / "file", b"") / "home"))
     with pytest.raises(OSError, match="could not be fetched"):
         fetch_mnist(data_home=tmp_path)
@@ -238,7 +238,7 @@ def test_scikit_learns_data_home_may_be_impossible(tmp_path, monkeypatch):
     ],
 )
 def test_real_files(data_home, name, mean, n_per_class, score):
-    """Some copies of these data sets have the samples in another order: any will do."""
+    """The order of the samples may differ, as it does between copies of these data sets."""
     data = fetch_mnist(name, data_home=data_home(name))
     assert data.X_train.shape == (60_000, 784)
     assert data.X_test.shape == (10_000, 784)
@@ -246,6 +246,6 @@ def test_real_files(data_home, name, mean, n_per_class, score):
     assert data.X_train.max() == 255
     assert data.X_train.mean() == pytest.approx(mean, abs=0.001)
     assert np.bincount(data.y_test).tolist() == n_per_class
-    # Images and labels belong together: the class with the nearest mean is often right.
+    # Images and labels match: the class with the nearest mean is often correct.
     means = [data.X_train[data.y_train == label].mean(axis=0) for label in range(10)]
     assert np.mean(pairwise_distances_argmin(data.X_test, means) == data.y_test) > score

@@ -1,4 +1,4 @@
-"""What the tests of the displays share: small fits, their data, and each display in turn."""
+"""Fixtures for the tests of the displays: small fits, their data, and each display."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ def no_windows():
 
 @pytest.fixture(autouse=True)
 def figures_can_be_drawn():
-    """Draw all open figures after a test, which fails if an artist is broken; close them."""
+    """After a test, draw all open figures, which fails if an artist is broken; close them."""
     yield
     for number in plt.get_fignums():
         plt.figure(number).canvas.draw()
@@ -29,7 +29,7 @@ def figures_can_be_drawn():
 
 @pytest.fixture(scope="session")
 def network():
-    """A function: a small classifier, with other parameters if they are given."""
+    """A function that returns a small classifier, with optional other parameters."""
     return partial(
         MLPClassifier, hidden_layer_sizes=20, learning_rate_init=0.01, max_iter=N_EPOCHS,
         n_jobs=1, random_state=0,
@@ -44,7 +44,7 @@ def held_out(digits):
 
 @pytest.fixture(scope="session")
 def fit(digits, held_out):
-    """A function that fits an estimator to 400 digits, validated on those held out."""
+    """A function that fits an estimator to 400 digits, with the others for validation."""
 
     def fit(estimator):
         X, y = digits
@@ -55,7 +55,7 @@ def fit(digits, held_out):
 
 @pytest.fixture(scope="session")
 def clf(network, fit):
-    """Six epochs, with all that is recorded."""
+    """A classifier after six epochs, with everything recorded."""
     return fit(network(record_train_score=True))
 
 
@@ -69,7 +69,7 @@ def table():
 
 @pytest.fixture(params=plotting.__all__)
 def draw(request, held_out):
-    """Each display: a function that draws it from an estimator; it has the display's ``name``."""
+    """For each display, a function that draws it from an estimator, with the display's ``name``."""
     name = request.param
     display = getattr(plotting, name)
 

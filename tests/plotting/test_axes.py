@@ -1,4 +1,4 @@
-"""_axes: cells of a grid, Axes for them, and labels that have room."""
+"""_axes: cells of a grid, their Axes, and labels that fit."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_widths_are_repeated():
     assert axes[0].get_subplotspec().get_gridspec().get_width_ratios() == [1.0, 2.0, 1.0, 2.0]
 
 
-def test_one_axes_is_divided():
+def test_one_axes_is_subdivided():
     figure, (left, right) = plt.subplots(1, 2)
     axes = make_axes(right, CELLS, (3.0, 2.0), (1.0, 2.0))
     assert axes.shape == (3,)
@@ -56,13 +56,13 @@ def test_one_axes_is_divided():
     assert_allclose(widths, np.array([1, 2, 1]) * widths[0])
 
 
-def test_one_axes_for_one_cell_is_taken_itself():
+def test_one_axes_for_one_cell_is_used_directly():
     _, ax = plt.subplots()
     assert make_axes(ax, [(0, 0)], (1.0, 1.0)).tolist() == [ax]
     assert ax.axison
 
 
-def test_the_first_of_many_axes_are_taken():
+def test_the_first_of_many_axes_are_used():
     _, axes = plt.subplots(2, 2)
     for given_axes in (axes, axes.tolist(), list(axes.ravel())):
         assert make_axes(given_axes, CELLS, (1.0, 1.0)).tolist() == axes.ravel()[:3].tolist()
@@ -78,7 +78,7 @@ def test_axes_that_cannot_be_used():
 
 @given(st.integers(1, 2000), st.floats(1.0, 100.0))
 @settings(max_examples=30)
-def test_as_many_labels_as_there_is_room_for(n, room):
+def test_as_many_labels_as_fit(n, room):
     axis = Figure().add_subplot().yaxis
     labels = [f"label {i}" for i in range(n)]
     set_tick_labels(axis, labels, room)
@@ -92,4 +92,4 @@ def test_as_many_labels_as_there_is_room_for(n, room):
         assert n <= room
     else:
         assert len(shown) == 1 or int(str(step).rstrip("0")) in (1, 2, 5)
-        assert len(range(0, n, step)) > room / 3  # a finer step would not have had room
+        assert len(range(0, n, step)) > room / 3  # labels at a smaller step would not fit

@@ -69,7 +69,7 @@ def test_parameters_of_images(draw, clf):
 
 
 def test_tables(draw, network, table):
-    """The grid of images has nothing to draw, and says which displays have."""
+    """ImageGridDisplay cannot draw tables, and its error names displays that can."""
     clf = network(max_iter=2).fit(*table)
     if draw.name == "ImageGridDisplay":
         with pytest.raises(
@@ -80,15 +80,15 @@ def test_tables(draw, network, table):
         assert draw(clf, table).figure_ is not None
 
 
-def test_dollars_in_names_are_not_formulas():
-    """matplotlib would take the text between them for one, and fail."""
+def test_dollar_signs_in_names_are_not_formulas():
+    """matplotlib would try to parse the text between them as a formula."""
     names = [r"a$\b$", "c"]
     WeightsDisplay(np.eye(2), feature_names=names).plot()
     ProbabilityDisplay([[1.0, 0.0]], classes=names).plot()
     ImageGridDisplay.from_predictions(names[:1], names[1:], [[0.0]])
 
 
-def test_users_see_one_module():
+def test_public_names_are_in_one_module():
     for name in plotting.__all__:
         display = getattr(plotting, name)
         assert display.__module__ == "cymlp.plotting"

@@ -1,4 +1,4 @@
-"""_fitted: the part of an estimator that has an attribute."""
+"""_fitted: finding the part of an estimator that has an attribute."""
 
 import pytest
 from sklearn.decomposition import PCA

@@ -52,7 +52,7 @@ RUNS = st.lists(st.lists(VALUES, min_size=1, max_size=5), min_size=1, max_size=4
 @example([[np.nan, 5.0, np.nan]])
 @settings(max_examples=25)
 def test_mean_and_band_of_runs(runs):
-    """Over the records of the shortest run in which all runs have a number."""
+    """They cover the records for which all runs have a value."""
     n_records = min(map(len, runs))
     values = np.array([run[:n_records] for run in runs])
     recorded = ~np.isnan(values).any(axis=0)
@@ -99,7 +99,7 @@ def test_quantities_and_style(clf):
     assert_array_equal(display.lines_["learning_rate"].get_ydata(), clf.history_["learning_rate"])
 
 
-def test_drawn_over_another(clf):
+def test_drawn_into_the_same_axes(clf):
     first = HistoryDisplay.from_estimator(clf, label="a")
     second = HistoryDisplay.from_estimator(clf, label="b", ax=first.axes_)
     assert second.figure_ is first.figure_
@@ -153,7 +153,7 @@ def a_score(estimator, X, y):
     ],
 )
 def test_names_and_labels_of_scores(scoring, name, label):
-    """Different scores are not drawn in one panel."""
+    """Different scores get different panels."""
     names = _score_names([MLPClassifier(scoring=scoring)])
     assert names == {"train_score": "accuracy", "val_score": name}
     display = HistoryDisplay({"train_score": [0.5], "val_score": [0.6]}, score_names=names).plot()
@@ -162,7 +162,7 @@ def test_names_and_labels_of_scores(scoring, name, label):
     assert display.lines_["val_score"].axes is display.axes_[-1]
 
 
-def test_names_of_scores_on_which_estimators_disagree():
+def test_estimators_with_different_scores():
     same = [MLPRegressor(scoring=scoring) for scoring in (None, "r2", "loss")]
     assert _score_names(same) == {"train_score": "r2", "val_score": "r2"}
     assert _score_names([*same, MLPRegressor(scoring="max_error")]) == {"train_score": "r2"}
@@ -214,19 +214,19 @@ def test_best_epoch_among_records_of_every_few_updates(network, fit, batch_size,
     for line in display.best_lines_:
         assert_array_equal(line.get_xdata(), [3 * n_updates] * 2)
         assert line.get_label() == "best epoch (3)"
-    # Over the numbers of the records there is no place for an epoch.
+    # An x-axis of record numbers has no position for an epoch.
     assert display.plot(x="epoch").best_lines_ == []
 
 
 def test_best_epoch_of_the_last_of_several_fits(network, fit):
-    """``best_iteration_`` counts the last fit's epochs, the history has those of all fits."""
+    """``best_iteration_`` counts the epochs of the last fit; the history has those of all fits."""
     clf = network(max_iter=4, early_stopping=True, warm_start=True)
     fit(clf)
     fit(clf.set_params(max_iter=3))
     clf.best_iteration_ = 2
     display = HistoryDisplay.from_estimator(clf)
     assert_array_equal(display.best_lines_[0].get_xdata(), [6, 6])
-    # How many updates an epoch of the last fit made is not known.
+    # The number of updates per epoch in the last fit is unknown.
     fit(clf.set_params(record_every=2))
     clf.best_iteration_ = 2
     assert HistoryDisplay.from_estimator(clf).best_lines_ == []

@@ -1,4 +1,4 @@
-"""ImageGridDisplay: which cells, which images of each, and titles that can be read."""
+"""ImageGridDisplay: which cells, which images in each, and readable titles."""
 
 import numpy as np
 import pandas
@@ -102,8 +102,8 @@ def test_images_in_a_row(n, n_missing, height, width):
     assert np.isfinite(strip).sum() == images.size
 
 
-def test_titles_can_be_read():
-    """The figure is no wider than a page: a wider one would be shrunk, and its titles with it."""
+def test_titles_are_readable():
+    """The figure is at most as wide as a page; a wider one would be shrunk with its titles."""
     y_true, y_pred = np.divmod(np.repeat(np.arange(100), 10), 10)
     display = draw(y_true, y_pred, np.zeros((1000, 64)))
     assert {ax.get_subplotspec().colspan.start for ax in display.axes_} == {0, 1, 2}

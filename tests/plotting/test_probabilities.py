@@ -1,4 +1,4 @@
-"""ProbabilityDisplay: bars, titles and marks of classes; images only of images."""
+"""ProbabilityDisplay: bars, titles and marks of classes; images only if X has images."""
 
 import numpy as np
 import pandas
@@ -51,7 +51,7 @@ def test_without_true_classes(clf, held_out):
 
 @pytest.mark.parametrize("as_matrix", [np.array, np.ndarray.tolist, pandas.DataFrame, csr_array])
 def test_from_predictions(as_matrix):
-    """A true class that is none of the classes has no mark."""
+    """A true class that is not among the classes has no mark."""
     display = ProbabilityDisplay.from_predictions(
         Y_PROB, as_matrix(IMAGES), classes=["cat", "dog"], y=pandas.Series(["dog", "hen"]),
         image_shape=(2, 2),
@@ -88,7 +88,7 @@ def test_probabilities_alone():
 
 
 @pytest.mark.parametrize("n_samples, n_columns", [(6, 1), (7, 2), (25, 4)])
-def test_images_stand_in_few_columns(n_samples, n_columns):
+def test_images_are_in_few_columns(n_samples, n_columns):
     display = ProbabilityDisplay.from_predictions(
         [[1.0]] * n_samples, np.zeros((n_samples, 64)), classes=["a"]
     )
@@ -97,7 +97,7 @@ def test_images_stand_in_few_columns(n_samples, n_columns):
 
 
 @pytest.mark.parametrize("X", [None, np.zeros((2, 64))])
-def test_titles_are_not_cut_off(X):
+def test_titles_are_not_clipped(X):
     display = ProbabilityDisplay.from_predictions(
         [[1.0, 0.0]] * 2,
         X,

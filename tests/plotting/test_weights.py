@@ -1,4 +1,4 @@
-"""WeightsDisplay: images or a heat map, which units, and names of features."""
+"""WeightsDisplay: images or a heat map, which units, and feature names."""
 
 import itertools
 
@@ -44,7 +44,7 @@ def test_images_of_some_units(clf, units):
     assert len(display.figure_.axes) == 2
 
 
-def test_image_of_one_unit_takes_the_axes_itself(clf):
+def test_image_of_one_unit_uses_the_axes_directly(clf):
     _, ax = plt.subplots()
     assert WeightsDisplay.from_estimator(clf, units=7, ax=ax).axes_.tolist() == [ax]
 
@@ -73,7 +73,7 @@ def test_weights_that_are_all_zero():
     [
         (64, {}, 5),
         (63, {}, 0),
-        (4, {}, 0),  # a square, but too small to be taken for an image
+        (4, {}, 0),  # a square, but too small to be an image
         (4, {"kind": "image"}, 5),
         (4, {"image_shape": (2, 2)}, 5),
         (64, {"kind": "image", "image_shape": (4, 16)}, 5),
@@ -140,8 +140,8 @@ def test_heat_map_of_a_table(network, table):
 
 
 @pytest.mark.parametrize("n_features, n_units", [(4, 4), (30, 100), (100, 300), (7, 1), (700, 2)])
-def test_heat_map_can_be_read(n_features, n_units):
-    """Labels do not overlap, and all are inside the figure, however long the names are."""
+def test_heat_map_is_readable(n_features, n_units):
+    """Labels do not overlap and are inside the figure, however long the names are."""
     rng = np.random.RandomState(0)
     names = [f"a feature of a table whose number is {i}" for i in range(n_features)]
     display = WeightsDisplay(
@@ -167,7 +167,7 @@ def test_heat_map_can_be_read(n_features, n_units):
 
 @pytest.fixture
 def names_of(table):
-    """A function: fit an estimator to the table, and read the names in its heat map."""
+    """A function that fits an estimator to the table and returns the names in its heat map."""
 
     def names_of(estimator, X=table[0], **params):
         display = WeightsDisplay.from_estimator(estimator.fit(X, table[1]), **params)
