@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 from unittest import mock
 
@@ -286,12 +288,8 @@ def test_serial_the_first_thread_does_all_parts(no_more_threads, digits, solver,
 def test_contention(digits):
     """With busy processes beside it a fit comes to its end, with the same bits."""
     quiet = fitted(*digits, n_jobs=2)
-    busy = [
-        multiprocessing.get_context("spawn").Process(target=_spin, daemon=True)
-        for _ in range(threads.cpus())
-    ]
-    for process in busy:
-        process.start()
+    spinning = [sys.executable, "-c", "while True: pass"]
+    busy = [subprocess.Popen(spinning) for _ in range(threads.cpus())]
     try:
         for _ in range(3):
             contended = fitted(*digits, n_jobs=2)
@@ -299,12 +297,7 @@ def test_contention(digits):
     finally:
         for process in busy:
             process.kill()
-            process.join()
-
-
-def _spin():
-    while True:
-        pass
+            process.wait()
 
 
 def test_subnormal_numbers_are_the_engines_affair(digits):
