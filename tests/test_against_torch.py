@@ -123,7 +123,7 @@ def assert_trains_as_torch(
         assert_allclose(b, layer.bias.detach().numpy(), rtol=RTOL, atol=1e-10)
     if not params["alpha"]:  # which adds to the loss here
         of_epochs = np.reshape(losses, (-1, N_SAMPLES // BATCH)).mean(axis=1)
-        if params.get("loss") == "squared_error":  # of which the mean over the outputs is told
+        if params.get("loss") == "squared_error":  # whose mean over the outputs is reported
             of_epochs /= n_outputs
         assert_allclose(estimator.loss_curve_, of_epochs, rtol=RTOL)
 

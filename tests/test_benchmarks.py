@@ -89,7 +89,7 @@ def test_scikit_learn_and_cymlp_come_to_one_loss(workload, dtype):
 
 
 def test_loss_is_the_estimators():
-    """A fit without updates to speak of tells the loss of its weights."""
+    """A fit whose updates are tiny reports the loss of its initial weights."""
     for data in ("covertype-shaped", "HIGGS-shaped", "regression", "sparse text"):
         workload = shortened(of_data(data))
         X, y = workloads.load(workload, "float64")
@@ -112,7 +112,7 @@ def test_workers_do_without_openblas_settings(name, monkeypatch):
         assert os_there.call("getenv", name) is None
 
 
-def test_kernels_are_told_and_not_those_of_the_setting(monkeypatch):
+def test_kernels_are_reported_and_not_those_of_the_setting(monkeypatch):
     """The setting names a CPU without AVX2; OpenBLAS calls its kernels Katmai."""
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
     with worker.Worker(trainers.Cymlp) as there:
@@ -177,7 +177,7 @@ def test_summary_has_every_workload_once(results):
     assert len(rows) == len(results["float64"])
 
 
-def test_tables_tell_the_kernels(results):
+def test_tables_name_the_kernels(results):
     assert cells(race.tables(results), "scikit-learn") == [["some"]]
 
 

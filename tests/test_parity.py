@@ -180,7 +180,7 @@ def test_several_partial_fits(solver, problem):
             assert_same(ours, theirs, X)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", ["binary", "multilabel", "multioutput"])
 @pytest.mark.parametrize(
     "solver, early_stopping",
     [("lbfgs", False), ("sgd", False), ("sgd", True), ("adam", False), ("adam", True)],

@@ -1,4 +1,4 @@
-"""Memory for parameters and work, in which every row begins where vectors like it."""
+"""Memory for parameters and work, aligned to cache lines."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from cymlp._engine.memory import aligned_empty
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [0, 1, 7, 1000])
-def test_it_begins_at_a_multiple_of_64_bytes(n, dtype):
+def test_its_address_is_a_multiple_of_64(n, dtype):
     arrays = [aligned_empty(n, dtype) for _ in range(20)]
     for array in arrays:
         assert array.shape == (n,)

@@ -266,7 +266,10 @@ class TestClipping:
     )
     def test_training_against_reference(self, others, rule, size, d, most_chunk_rows):
         """Steps of which some are clipped and some are not."""
-        assert_trains_as_reference(Case((5, 4), d=d), rule, size=size, clip_norm=0.5, **others)
+        assert_trains_as_reference(
+            Case((5, 4), d=d), rule, size=size, most_chunk_rows=most_chunk_rows, clip_norm=0.5,
+            **others,
+        )  # fmt: skip
 
     @pytest.mark.parametrize("size, weight_decay", [(1, 0.0), (2, 0.7)])
     @pytest.mark.parametrize("rule", RULES)

@@ -2,8 +2,6 @@
 
 import multiprocessing
 import os
-import subprocess
-import sys
 import threading
 from unittest import mock
 
@@ -13,6 +11,7 @@ from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_matrix
 
+import in_workers
 from cymlp import MLPClassifier, MLPRegressor, _engine
 from cymlp._engine import threads
 
@@ -172,7 +171,7 @@ class TestNumberOfThreads:
 
 
 def test_joblibs_processes_have_their_share():
-    sizes = Parallel(n_jobs=2)(delayed(threads._n_threads)(None, 1e12, 1e3) for _ in range(2))
+    sizes = Parallel(n_jobs=2)(delayed(in_workers.team_size)(*LARGE) for _ in range(2))
     assert max(sizes) <= max(1, threads.cpus() // 2)
 
 
@@ -288,16 +287,21 @@ def test_serial_the_first_thread_does_all_parts(no_more_threads, digits, solver,
 def test_contention(digits):
     """With busy processes beside it a fit comes to its end, with the same bits."""
     quiet = fitted(*digits, n_jobs=2)
-    spinning = [sys.executable, "-c", "while True: pass"]
-    busy = [subprocess.Popen(spinning) for _ in range(threads.cpus())]
+    busy = [
+        multiprocessing.get_context("spawn").Process(target=in_workers.spin, daemon=True)
+        for _ in range(threads.cpus())
+    ]
+    for process in busy:
+        process.start()
     try:
         for _ in range(3):
+            assert all(process.is_alive() for process in busy)
             contended = fitted(*digits, n_jobs=2)
             assert_array_equal(contended.coefs_[0], quiet.coefs_[0])
     finally:
         for process in busy:
             process.kill()
-            process.wait()
+            process.join()
 
 
 def test_subnormal_numbers_are_the_engines_affair(digits):

@@ -52,10 +52,11 @@ class TestMisuse:
         with pytest.raises(ValueError, match="do not fit together"):
             _engine.Workspace(_engine.Architecture((3, 3), "relu", "softmax"), Case().dataset())
 
-    def test_batches_have_rows(self):
+    def test_batches_and_chunks_have_rows(self):
         case = Case()
-        with pytest.raises(ValueError, match="no rows"):
-            case.train(update_rule("sgd"), case.dataset(), 0)
+        for sizes in ({"batch_size": 0}, {"most_chunk_rows": 0}):
+            with pytest.raises(ValueError, match="no rows"):
+                _engine.Workspace(case.architecture(), case.dataset(), **sizes)
 
     def test_workspace_of_another_run(self):
         case = Case()

@@ -1,7 +1,6 @@
 """Callbacks of sklearn.callback, and functions, on both estimators, alone and within others."""
 
 import pickle
-import uuid
 from functools import partial
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from comparing import error_of
 from cymlp import MLPClassifier, MLPRegressor
 from cymlp._estimators import callbacks
+from in_workers import leave_a_file
 
 callback = pytest.importorskip(
     "sklearn.callback", reason="scikit-learn has no callbacks before 1.9"
@@ -42,7 +42,7 @@ def data(digits):
 
 
 class Recorder:
-    """Writes down what it is told; it may stop or raise at an epoch."""
+    """Keeps a list of its calls; it may stop the fit or raise at an epoch."""
 
     def __init__(self, stop_at=None, raise_at=None):
         self.stop_at, self.raise_at = stop_at, raise_at
@@ -160,13 +160,8 @@ CALLS = []
 
 
 def write_down(estimator, epoch):
-    """At the top level of a module, so that it can be sent to other processes."""
+    """At the top level of a module, so that it can be pickled."""
     CALLS.append((type(estimator).__name__, epoch, estimator.n_iter_))
-
-
-def leave_a_file(folder, estimator, epoch):
-    """What the tests can see of a call in a worker."""
-    (folder / f"{estimator.alpha}-{epoch}-{uuid.uuid4()}").touch()
 
 
 class TestFunctions:

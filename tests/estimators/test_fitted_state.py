@@ -145,6 +145,7 @@ class TestPickles:
 
     def test_in_another_process(self, fitted, tmp_path):
         estimator, X, _ = fitted
+        estimator.set_params(n_jobs=1)  # another process may have other CPUs
         (tmp_path / "model.pickle").write_bytes(pickle.dumps((estimator, X)))
         program = (
             "import pickle, sys; estimator, X = pickle.load(open(sys.argv[1], 'rb')); "

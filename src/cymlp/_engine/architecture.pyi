@@ -1,12 +1,13 @@
 from collections.abc import Sequence
+from typing import Self
 
 ACTIVATIONS: tuple[str, ...]
 OUTPUT_ACTIVATIONS: tuple[str, ...]
 LOSSES: tuple[str, ...]
 
 class Architecture:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         units: Sequence[int],
         activation: str | Sequence[str],
         output_activation: str,
@@ -17,7 +18,7 @@ class Architecture:
         dropout: Sequence[float] = (),
         l2: Sequence[float] = (),
         l1: Sequence[float] = (),
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def n_weights(self) -> int: ...
     @property

@@ -1,15 +1,15 @@
-from typing import Any
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
 class Dataset:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         X: Any,
         targets: NDArray[Any] | None = None,
         weights: NDArray[Any] | None = None,
         n_classes: int = 0,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def n_samples(self) -> int: ...
     @property

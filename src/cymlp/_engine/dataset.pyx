@@ -6,7 +6,7 @@ from cpython.buffer cimport (
 
 
 cdef int acquire(object array, Py_buffer *buffer, str name, int ndim, bytes formats) except -1:
-    """Fill ``buffer`` from ``array``; TypeError unless its ndim and format are as told."""
+    """Fill ``buffer`` from ``array``; TypeError unless ndim and format are right."""
     cdef int layout = PyBUF_STRIDES if ndim == 2 and name == "X" else PyBUF_C_CONTIGUOUS
     PyObject_GetBuffer(array, buffer, layout | PyBUF_FORMAT)
     # A format of more than one character is one of another byte order, or no number's.

@@ -47,11 +47,11 @@ from cymlp._engine.kernels.reductions cimport are_finite
 from cymlp._engine.kernels.update_rules cimport GRADIENT
 from cymlp._engine.passes cimport gather_smoothed_targets, predict_chunk
 from cymlp._engine.run cimport (
-    IN_BUFFER, GradientPlace, Part, Run, gradient_place, prediction_part
+    IN_BUFFER, GradientPlace, Part, Run, gradient_place, prediction_part, wait_for_others
 )
 from cymlp._engine.signals cimport interrupted, propagate, seconds
 from cymlp._engine.step cimport train_batches
-from cymlp._engine.team cimport Team, is_set, put, run_together
+from cymlp._engine.team cimport Team, hand_out, is_set, put
 from cymlp._engine.update_rule cimport UpdateRule
 from cymlp._engine.workspace cimport prediction_space, training_space, workspace_t
 
@@ -97,7 +97,8 @@ cdef class Workspace:
     Raises
     ------
     ValueError
-        If a mini-batch has no rows, or the architecture and the dataset do not fit together.
+        If a mini-batch or a chunk has no rows, or the architecture and the dataset do not fit
+        together.
     MemoryError
         If there is not enough memory.
     """
@@ -118,13 +119,18 @@ cdef class Workspace:
         self.architecture, self.dataset, self.rule = architecture, dataset, rule
         self.team = ONE_THREAD if team is None else team
         self.batch_size = max(1, dataset.n_samples) if batch_size is None else batch_size
-        if self.batch_size < 1 or dataset.n_features != architecture.fields.units[0]:
+        if most_chunk_rows is None:
+            most_chunk_rows = self.batch_size
+        if dataset.n_features != architecture.fields.units[0] or (
+            self.batch_size < 1 or most_chunk_rows < 1
+        ):
             raise ValueError(
-                "The dataset and the architecture do not fit together, or a mini-batch has no rows"
+                "The dataset and the architecture do not fit together, or a mini-batch or a chunk "
+                "has no rows"
             )
         self.space = training_space(
             &architecture.fields, &dataset.fields, self.team.barrier.size, self.batch_size,
-            dataset.itemsize, self.batch_size if most_chunk_rows is None else most_chunk_rows,
+            dataset.itemsize, most_chunk_rows,
         )
         self.memory = aligned_empty(self.space.size * dataset.itemsize, "u1")
         self.gradient = None
@@ -209,10 +215,13 @@ cdef double train_together(Run *run) except? -1:
     """Run the steps of all threads; return the loss, a mean over the rows that counted."""
     cdef double loss = 0
     cdef Py_ssize_t rank
+    cdef Range parts
     with nogil:
         while run.start < run.batch.n and not is_set(&run.stopped):
             put(&run.serial, False)
-            run_together(run.barrier, train_batches, run)
+            parts = hand_out(run.barrier, train_batches, run)
+            train_batches(run, parts)
+            wait_for_others(run, parts)
     propagate(&run.poll)
     if not is_set(&run.valid):
         raise ValueError("The indices of the sparse matrix X changed while it was trained on.")
@@ -349,7 +358,7 @@ def loss_gradient(
 
 
 cdef void predict_chunks(void *arguments, Range parts) noexcept nogil:
-    """A thread's chunks of a prediction: of so many chunks as there are threads, one."""
+    """A thread's chunks of a prediction: every ``size``-th of them, ``size`` threads in all."""
     cdef Run *run = <Run *>arguments
     cdef Py_ssize_t rank, start
     cdef Part part
@@ -404,6 +413,7 @@ def predict(
         If there is not enough memory.
     """
     cdef Run run
+    cdef Range parts
     cdef void *memory
     prepare(&run, architecture, dataset, order, parameters.shape[0], sizeof(floating), team)
     if out.shape[0] != run.batch.n or (
@@ -422,7 +432,9 @@ def predict(
     run.parameters, run.out = <void *>&parameters[0], &out[0, 0]
     run.applies_output_activation, run.checks_finite = apply_output_activation, check_finite
     with nogil:
-        run_together(run.barrier, predict_chunks, &run)
+        parts = hand_out(run.barrier, predict_chunks, &run)
+        predict_chunks(&run, parts)
+        wait_for_others(&run, parts)
         free(memory)
     propagate(&run.poll)
     return is_set(&run.valid)

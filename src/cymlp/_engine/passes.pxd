@@ -25,8 +25,9 @@ from cymlp._engine.team cimport put
 cdef inline const floating *gather_inputs(
     const Run *run, Batch chunk, Range rows, Range columns, floating *work, Py_ssize_t *stride
 ) noexcept nogil:
-    """These columns of a chunk's A_0, of which these rows are gathered now unless X serves as it
-    lies; NULL where X is sparse.
+    """These columns of a chunk's A_0; NULL where X is sparse.
+
+    These rows of them are gathered now, unless X itself serves, as it lies.
     """
     if run.dataset.sparse:
         return NULL

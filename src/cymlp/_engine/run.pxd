@@ -79,7 +79,7 @@ cdef struct Part:
 cdef inline Range partition(
     Py_ssize_t total, Py_ssize_t rank, Py_ssize_t size, Py_ssize_t unit
 ) noexcept nogil:
-    """Part ``rank`` of ``size``, of ``total`` things that are given out by ``unit``."""
+    """Part ``rank`` of ``size``, of ``total`` things that are divided by whole ``unit``s."""
     cdef Range part = Range(0, total)
     cdef Py_ssize_t units
     if size == 1:

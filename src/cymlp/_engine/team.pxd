@@ -164,14 +164,15 @@ cdef inline bint tries_team_again(Barrier *barrier, Range parts) noexcept nogil:
     return 1 < barrier.size == parts.stop - parts.start and seconds() >= barrier.serial_until
 
 
-cdef inline void run_together(Barrier *barrier, Job job, void *arguments) noexcept nogil:
-    """Have every thread run its part of the job; the calling one is thread 0."""
+cdef inline Range hand_out(Barrier *barrier, Job job, void *arguments) noexcept nogil:
+    """Have the other threads begin with their parts of the job; return those of the calling one.
+
+    It is thread 0: it runs them itself, and then waits for the others.
+    """
     if barrier.size == 1 or seconds() < barrier.serial_until:
-        job(arguments, Range(0, barrier.size))
-        return
+        return Range(0, barrier.size)
     if barrier.waited == 0:
         barrier.since = seconds()
     barrier.job, barrier.arguments = job, arguments
     write(&barrier.jobs, read(&barrier.jobs) + 1)
-    job(arguments, Range(0, 1))
-    barrier.waited += wait(barrier)
+    return Range(0, 1)

@@ -1,3 +1,5 @@
+from typing import Self
+
 from numpy import float32, float64
 from numpy.typing import NDArray
 
@@ -5,6 +7,9 @@ from cymlp._engine.architecture import Architecture
 from cymlp._engine.update_rule import UpdateRule
 
 _Array = NDArray[float32] | NDArray[float64]
+
+class Memory:
+    def __new__(cls, n_elements: int, itemsize: int) -> Self: ...
 
 def gemm(
     transpose_a: bool,

@@ -14,7 +14,7 @@ from cymlp import _engine
 
 # A thread is worth its share of a step from this many flops on, and a team that has to be
 # started from this many in all: `python -m benchmarks scaling` shows the crossing.
-_MEMBER_STEP_FLOPS = 2_500_000
+_THREAD_STEP_FLOPS = 2_500_000
 _TEAM_FLOPS = 100_000_000
 
 # Below this size of a run, in products, BLAS libraries use one thread of their own accord.
@@ -46,8 +46,9 @@ class _Blas:
     def adjust(self) -> None:
         """Hold BLAS at one thread if there are runs, else give it back what it had.
 
-        Teams call this in threads that do nothing else, so that no signal handler comes in between;
-        in their own only where no thread can start. Interrupted, it is made good by the next call.
+        A team calls this in a thread that does nothing else, so that no signal handler interrupts
+        it; in the calling thread only where no other can start. If it is interrupted there, the
+        next call repairs what it left.
         """
         with self._lock:
             if self.runs and self._found is None:
@@ -71,7 +72,7 @@ class _Blas:
 
 
 def _after_fork() -> None:
-    """In a forked child a team has the calling thread alone, if that is in a run at all."""
+    """In a forked child the calling thread is the only one left of any team."""
     for team in _engine.AT_WORK:
         team.forget_threads()
     _engine.AT_WORK.clear()
@@ -107,8 +108,8 @@ def engine_threads(
 ) -> Any:
     """The team of threads for a run of the engine, to be used in a ``with`` statement.
 
-    Where BLAS is called, it uses one thread meanwhile; what it used before is restored at the end,
-    however that comes.
+    Where BLAS is called, it uses one thread meanwhile. What it used before is restored at the end,
+    also after an exception.
 
     Parameters
     ----------
@@ -144,14 +145,14 @@ def _n_threads(n_jobs: int | None, flops: float, n_steps: float) -> int:
     """Threads of a team, for steps of so many flops."""
     if n_jobs is not None:
         return max(1, min(n_jobs if n_jobs > 0 else cpus() + 1 + n_jobs, _MOST_THREADS))
-    if flops < 2 * _MEMBER_STEP_FLOPS or flops * n_steps < _TEAM_FLOPS:
+    if flops < 2 * _THREAD_STEP_FLOPS or flops * n_steps < _TEAM_FLOPS:
         return 1
-    return max(1, min(own_cpus(), int(flops / _MEMBER_STEP_FLOPS), _MOST_THREADS))
+    return max(1, min(cpus_for_run(), int(flops / _THREAD_STEP_FLOPS), _MOST_THREADS))
 
 
 @cache
 def _counted_cpus() -> int:
-    """CPUs that joblib counts: with the limits of containers, which take it long to read."""
+    """CPUs that joblib counts, within the limits of containers, which take long to read."""
     return int(joblib.cpu_count())
 
 
@@ -162,11 +163,11 @@ def cpus() -> int:
     return _counted_cpus()
 
 
-def own_cpus() -> int:
+def cpus_for_run() -> int:
     """CPUs that a run may use of those, beside the other runs of this process and of joblib.
 
-    joblib tells the processes that it starts their share in OMP_NUM_THREADS, which users set
-    too; its threads have one CPU each.
+    joblib sets OMP_NUM_THREADS, which users may set too, to the share of each process that it
+    starts; its threads have one CPU each.
     """
     limit = os.environ.get("OMP_NUM_THREADS", "")
     available = min(cpus(), int(limit)) if limit.isdecimal() and int(limit) > 0 else cpus()

@@ -1,6 +1,7 @@
 """A network: its layers' sizes and one vector of parameters."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from operator import is_
 from typing import Any
@@ -142,25 +143,24 @@ class Network:
         n_rows = dataset.n_samples if rows is None else len(rows)
         out = np.empty((n_rows, self.units[-1]), dtype=self.parameters.dtype)
 
-        def predict(team: Any) -> None:
-            if not _engine.predict(
-                architecture,
-                self.parameters,
-                dataset,
-                out,
-                order=rows,
-                apply_output_activation=apply_output_activation,
-                check_finite=check_finite,
-                team=team,
-            ):
-                raise NotFiniteError
-
+        predict = partial(
+            _engine.predict,
+            architecture,
+            self.parameters,
+            dataset,
+            out,
+            order=rows,
+            apply_output_activation=apply_output_activation,
+            check_finite=check_finite,
+        )
         if team is not None or (n_jobs in (None, 1) and is_tiny(n_rows * architecture.n_weights)):
-            predict(team)
+            is_valid = predict(team=team)
         else:
             # Forwards only is a third of a step's arithmetic.
             with engine_threads(n_jobs, n_rows, architecture.n_weights, 1 / 3) as own_team:
-                predict(own_team)
+                is_valid = predict(team=own_team)
+        if not is_valid:
+            raise NotFiniteError
         return out
 
     def architecture(self, activation: Activation, out_activation: str) -> Any:

@@ -86,8 +86,8 @@ static CYMLP_INLINE void NAME(tile)(
     }
 }
 
-/* The same for each number of rows and of vectors: functions of their own, as a compiler
-   that sees several at once runs out of registers for their addresses. */
+/* The same for each number of rows and of vectors, as separate functions: a compiler that sees
+   several at once runs out of registers for their addresses. */
 #define PARAMETERS \
     ptrdiff_t columns, ptrdiff_t k, const REAL *alpha, const REAL *A, ptrdiff_t row_stride, \
     ptrdiff_t column_stride, const REAL *B, ptrdiff_t ldb, const REAL *beta, \
