@@ -133,7 +133,7 @@ MUTANTS = [
     ),
     Mutant(
         "a record's mean is never reset", "_training/stochastic.py",
-        "self._recent, self._since = RunningMean(), now", "self._since = now",
+        "self._record_loss, self._last_time = RunningMean(), now", "self._last_time = now",
     ),
     Mutant(
         "records begin anew in each epoch", "_training/stochastic.py",

@@ -16,8 +16,8 @@ from cymlp._constraints import (
     InvalidParameterError,
     check_parameter,
     choice,
-    each,
     interval,
+    list_of,
 )
 
 NUMBERS = st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from([0.0, 1.0, np.inf, -np.inf])
@@ -70,7 +70,7 @@ LISTS_OF_COUNTS = [
 
 def test_a_value_for_each():
     for value, expected in LISTS_OF_COUNTS:
-        assert bool(each(COUNT, "layer").contains(value)) is expected, value
+        assert bool(list_of(COUNT, "layer").contains(value)) is expected, value
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,6 @@ def test_the_error_names_parameter_kinds_and_value(allowed, text):
 def test_a_misspelling_is_recognised(value, meant):
     colour = choice("red", "green", "blue")
     with pytest.raises(InvalidParameterError) as caught:
-        check("x", value, colour, each(colour, "layer"))
+        check("x", value, colour, list_of(colour, "layer"))
     end = f"Got {value!r} instead." + (f" Did you mean {meant}?" if meant else "")
     assert str(caught.value).endswith(end)

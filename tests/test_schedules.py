@@ -418,7 +418,7 @@ def test_factors_of_a_schedule_take_one_call():
     class Counting(Schedule):
         calls = 0
 
-        def _at(self, step, total):
+        def _factors(self, step, total):
             self.calls += 1
             return step / total
 

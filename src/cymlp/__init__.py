@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons with scikit-learn's interface and numbers, compiled."""
+"""Compiled multi-layer perceptrons with scikit-learn's interface and numbers."""
 
 from importlib import import_module as _import_module
 from types import ModuleType as _ModuleType
@@ -9,7 +9,7 @@ from cymlp._estimators.regressor import MLPRegressor
 from cymlp._show_versions import show_versions
 from cymlp._version import __version__
 
-# One name each, wherever it is defined: in pickles, reprs and documentation.
+# The public name in pickles, reprs and documentation, wherever the code is.
 for _public in (MLPClassifier, MLPRegressor, show_versions):
     _public.__module__ = __name__
 del _public
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _ModuleType:
-    """The modules that not everyone needs, imported when they are asked for."""
+    """Import ``datasets`` and ``plotting`` on first use, as not everyone needs them."""
     if name in ("datasets", "plotting"):
         return _import_module(f"cymlp.{name}")
     raise AttributeError(f"module 'cymlp' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""What a constructor parameter may be, and the error that says so in scikit-learn's words."""
+"""Allowed values of constructor parameters, and an error with scikit-learn's message."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import numpy as np
 
 
 class InvalidParameterError(ValueError, TypeError):
-    """A parameter's type or value is not allowed; a ValueError and a TypeError in one."""
+    """A parameter's type or value is not allowed. Both a ValueError and a TypeError."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """One kind of value that a parameter may have, and how a message calls it.
+    """One kind of value that a parameter may have, and its description in messages.
 
-    ``options`` are the names among such values, of which a wrong one may be a misspelling.
+    ``options`` returns the allowed strings, to suggest one for a misspelling.
     """
 
     text: str
@@ -26,7 +26,7 @@ class Allowed:
 
 
 def interval(kind: type, low: float, high: float = np.inf, closed: str = "left") -> Allowed:
-    """Numbers of ``kind`` from low to high; ``closed`` says which ends belong to them."""
+    """Numbers of ``kind`` from low to high; ``closed`` says which ends are included."""
     left, right = closed in ("left", "both"), closed in ("right", "both")
 
     def above(value: Any) -> bool:
@@ -71,8 +71,8 @@ ARRAY_LIKE = Allowed(
 CALLABLE = Allowed("a callable", callable)
 
 
-def each(kind: Allowed, what: str) -> Allowed:
-    """A list or the like of values of a kind that is itself allowed."""
+def list_of(kind: Allowed, what: str) -> Allowed:
+    """A list, tuple or vector of values that are each of a kind."""
     return Allowed(
         f"a list of such values, one for each {what}",
         lambda values: (
@@ -83,7 +83,7 @@ def each(kind: Allowed, what: str) -> Allowed:
     )
 
 
-# What goes by another name in other libraries, and what it is here.
+# Names used in other libraries, and their equivalents here.
 _OTHER_NAMES = {
     "activation": {"swish": "'silu'", "sigmoid": "'logistic'", "linear": "'identity'"},
     "solver": {"adamw": "solver='adam' with weight_decay"},
@@ -116,7 +116,7 @@ def check_parameter(owner: Any, name: str, allowed: list[Allowed]) -> None:
     Raises
     ------
     InvalidParameterError
-        Naming the parameter, what is allowed and the value.
+        If the value is not allowed. The message names the parameter, the value and what is allowed.
     """
     value = getattr(owner, name)
     for kind in allowed:
@@ -131,7 +131,7 @@ def check_parameter(owner: Any, name: str, allowed: list[Allowed]) -> None:
 
 
 def _hint(name: str, value: Any, allowed: list[Allowed]) -> str:
-    """What a value that is not allowed may have been meant to be, as a question; else nothing."""
+    """A question that suggests what the value was meant to be; empty if there is no suggestion."""
     meant = None
     if isinstance(value, list | tuple):
         value = next(

@@ -1,4 +1,4 @@
-"""show_versions: what a bug report should say."""
+"""show_versions: the information that a bug report needs."""
 
 import platform
 import sys
@@ -11,7 +11,7 @@ from cymlp._version import __version__
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl", "Cython", "pip")
 
 
-def _installed(package: str) -> str:
+def _installed_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
@@ -19,7 +19,7 @@ def _installed(package: str) -> str:
 
 
 def show_versions() -> None:
-    """Print the versions, the engine's build, BLAS and its threads, for a bug report.
+    """Print versions, the engine's build, BLAS and its threads, for a bug report.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def show_versions() -> None:
     print(f"    engine built for: {_engine.BUILD}")
     print("\nDependencies")
     for package in _PACKAGES:
-        print(f"    {package}: {_installed(package)}")
+        print(f"    {package}: {_installed_version(package)}")
     print("\nBLAS of the engine (SciPy's)")
     for info in blas_info():
         for key in ("internal_api", "version", "architecture", "num_threads", "filepath"):

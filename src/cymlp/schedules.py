@@ -1,17 +1,17 @@
-"""Schedules of the learning rate, for the estimators' parameter ``learning_rate``.
+"""Learning rate schedules, for the estimators' parameter ``learning_rate``.
 
 The learning rate of an update of the weights is ``learning_rate_init`` times the factor
-``schedule(step, total)``: ``step`` is the number of the update, 0, 1, ... from the beginning of
-the fit, and ``total`` the most updates that the fit can make, max_iter epochs of mini-batches.
-``partial_fit`` may go on after them.
+``schedule(step, total)``. ``step`` is the number of the update, 0, 1, ... from the beginning of
+the fit; ``total`` is the maximum number of updates in the fit, max_iter epochs of mini-batches.
+``partial_fit`` may go beyond it.
 
-Parameters whose names end in ``steps`` are an int, which is a number of updates, or a float,
-which is a share of ``total``, rounded to whole updates: 1 is one update, 1.0 is all of them.
+Parameters whose names end in ``steps`` are an int, the number of updates, or a float, the
+fraction of ``total``, rounded to whole updates: 1 is one update, 1.0 is all of them.
 
-A schedule of one's own is any function of ``step`` and ``total``, two ints, that returns a
-finite number, at least 0. Fit calls it once for each update, the schedules of this module
-compute the factors of many in one call. To be pickled, alone or with its estimator, it
-must be defined at the top level of a module; a lambda does not pickle.
+Your own schedule can be any function of ``step`` and ``total``, two ints, that returns a finite
+number of at least 0. Fit calls it once for each update, whereas the schedules of this module
+compute many factors in one call. A function can be pickled, alone or with its estimator, only if
+it is defined at the top level of a module; a lambda cannot.
 
 >>> from cymlp import MLPClassifier
 >>> def halved_ten_times(step, total):
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def _number(kind: type, low: float, high: float = np.inf, closed: str = "left") -> Allowed:
-    """As ``interval``, but without the bools."""
+    """Like ``interval``, but bools are not allowed."""
     numbers = interval(kind, low, high, closed)
     return replace(
         numbers,
@@ -72,8 +72,8 @@ _AT_LEAST_1 = [_number(Real, 1.0)]
 class Schedule(ABC):
     """Base class of the schedules of this module.
 
-    They are immutable, are compared and hashed by their parameters, and pickle. Bad parameters
-    raise an error at once that is a ValueError and a TypeError.
+    They are immutable, can be pickled, and are compared and hashed by their parameters. Bad
+    parameters immediately raise an error that is both a ValueError and a TypeError.
     """
 
     @overload
@@ -90,30 +90,30 @@ class Schedule(ABC):
         Parameters
         ----------
         step : int or ndarray of int
-            Number of the update, or of several, from 0.
+            Number of the update, from 0, or an array of such numbers.
         total : int
-            The most updates that the fit can make, at least 1.
+            Maximum number of updates in the fit, at least 1.
 
         Returns
         -------
         factor : float or ndarray of float64
-            At least 0; an array of the shape of ``step`` if that is one.
+            At least 0. An array with the shape of ``step`` if ``step`` is an array.
         """
         steps = np.asarray(step, dtype=np.float64)
-        # NumPy may round differently for a scalar than in an array, hence at least one dimension.
-        # What overflows becomes inf or nan, which a fit refuses.
+        # NumPy may round scalars and arrays differently, hence at least one dimension.
+        # Overflow gives inf or nan, for which a fit raises an error.
         with np.errstate(over="ignore", invalid="ignore"):
-            factors = self._at(np.atleast_1d(steps), total)
+            factors = self._factors(np.atleast_1d(steps), total)
         return factors if steps.ndim else float(factors[0])
 
     @abstractmethod
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
         """The factors of these updates."""
 
 
 @dataclass(frozen=True)
 class LinearDecay(Schedule):
-    """From 1 to ``end_factor`` in a straight line, and constant from there.
+    """Linear decay from 1 to ``end_factor``, and constant after that.
 
     The factor is 1 - (1 - end_factor) * min(step / decay_steps, 1), PyTorch's ``LinearLR``
     with start_factor=1.
@@ -121,9 +121,9 @@ class LinearDecay(Schedule):
     Parameters
     ----------
     end_factor : float, default=0.0
-        The last factor, in [0, 1].
+        The final factor, in [0, 1].
     decay_steps : int, float or None, default=None
-        Updates until then: at least 1, or a share of all in (0, 1]; None means all.
+        Length of the decay in updates: at least 1, or a fraction of all in (0, 1]; None means all.
 
     Examples
     --------
@@ -139,25 +139,26 @@ class LinearDecay(Schedule):
     def __post_init__(self) -> None:
         _check(self, end_factor=_SHARE, decay_steps=_STEPS_OR_NONE)
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        progress = _progress(step, 0, _updates(self.decay_steps, total))
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        progress = _progress(step, 0, _n_updates(self.decay_steps, total))
         return _linear(1.0, self.end_factor, progress)
 
 
 @dataclass(frozen=True)
 class InverseTimeDecay(Schedule):
-    """Like one over the time.
+    """Decay in inverse proportion to time.
 
     The factor is 1 / (1 + decay_rate * step / decay_steps), Keras' ``InverseTimeDecay``.
 
     Parameters
     ----------
     decay_rate : float
-        How fast, at least 0: the factor is 1 / (1 + decay_rate) after decay_steps updates.
+        Speed of the decay, at least 0: after decay_steps updates the factor is
+        1 / (1 + decay_rate).
     decay_steps : int, float or None, default=None
-        Updates until then: at least 1, or a share of all in (0, 1]; None means all.
+        Number of updates: at least 1, or a fraction of all in (0, 1]; None means all.
     staircase : bool, default=False
-        Whether step / decay_steps is rounded down, so that the factor changes only every
+        Whether to round step / decay_steps down, so that the factor changes only every
         decay_steps updates.
 
     Examples
@@ -175,13 +176,15 @@ class InverseTimeDecay(Schedule):
     def __post_init__(self) -> None:
         _check(self, decay_rate=_NOT_NEGATIVE, decay_steps=_STEPS_OR_NONE, staircase=BOOLEAN)
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        return 1.0 / (1.0 + self.decay_rate * _times(step, self.decay_steps, total, self.staircase))
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        return 1.0 / (
+            1.0 + self.decay_rate * _periods_elapsed(step, self.decay_steps, total, self.staircase)
+        )
 
 
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """By the same ratio in each update.
+    """Exponential decay, by the same ratio in each update.
 
     The factor is decay_rate ** (step / decay_steps), Keras' ``ExponentialDecay``; with
     decay_steps=1 PyTorch's ``ExponentialLR``.
@@ -189,16 +192,16 @@ class ExponentialDecay(Schedule):
     Parameters
     ----------
     decay_rate : float
-        The factor after decay_steps updates, above 0. Above 1 the learning rate grows.
+        The factor after decay_steps updates, above 0. If above 1, the learning rate grows.
     decay_steps : int, float or None, default=None
-        Updates until then: at least 1, or a share of all in (0, 1]; None means all.
+        Number of updates: at least 1, or a fraction of all in (0, 1]; None means all.
     staircase : bool, default=False
-        Whether step / decay_steps is rounded down, so that the factor changes only every
+        Whether to round step / decay_steps down, so that the factor changes only every
         decay_steps updates.
 
     See Also
     --------
-    StepDecay : The same in steps, with PyTorch's names.
+    StepDecay : The same with staircase=True, in PyTorch's terms.
 
     Examples
     --------
@@ -215,20 +218,20 @@ class ExponentialDecay(Schedule):
     def __post_init__(self) -> None:
         _check(self, decay_rate=_POSITIVE, decay_steps=_STEPS_OR_NONE, staircase=BOOLEAN)
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        return self.decay_rate ** _times(step, self.decay_steps, total, self.staircase)
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        return self.decay_rate ** _periods_elapsed(step, self.decay_steps, total, self.staircase)
 
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """In steps: constant for ``decay_steps`` updates, then ``factor`` times as much.
+    """Decay in steps: every ``decay_steps`` updates, the learning rate is multiplied by ``factor``.
 
     The factor is factor ** floor(step / decay_steps), PyTorch's ``StepLR``.
 
     Parameters
     ----------
     decay_steps : int or float
-        Updates between two changes: at least 1, or a share of all in (0, 1].
+        Updates between two changes: at least 1, or a fraction of all in (0, 1].
     factor : float, default=0.1
         The ratio of each change, above 0.
 
@@ -246,38 +249,38 @@ class StepDecay(Schedule):
     def __post_init__(self) -> None:
         _check(self, decay_steps=_STEPS, factor=_POSITIVE)
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        return self.factor ** _times(step, self.decay_steps, total, staircase=True)
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        return self.factor ** _periods_elapsed(step, self.decay_steps, total, staircase=True)
 
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Down half a cosine, once or with warm restarts (SGDR), after a linear warm-up.
+    """Cosine decay, once or with warm restarts (SGDR), after an optional linear warm-up.
 
-    During the warm-up the factor is (step + 1) / (warmup_steps + 1): neither is the first update
-    lost to a factor of 0, nor is the highest factor, 1, reached twice. After it the factor is
-    alpha + (1 - alpha) * height * (1 + cos(pi * progress)) / 2. Without restarts the height is 1,
-    and the progress goes from 0 to 1 over the rest of the fit, where it stays. With restarts
-    the progress goes from 0 to 1 again and again: period 0 lasts first_decay_steps updates,
-    period i t_mul ** i times as long, and its height is m_mul ** i.
+    During the warm-up the factor is (step + 1) / (warmup_steps + 1), so that the first update is
+    not lost to a factor of 0 and the maximum, 1, is not reached twice. After it the factor is
+    alpha + (1 - alpha) * height * (1 + cos(pi * progress)) / 2. Without restarts, the height is 1,
+    and the progress goes from 0 to 1 over the rest of the fit and stays there. With restarts,
+    the progress repeatedly goes from 0 to 1: period 0 lasts first_decay_steps updates, period i
+    is t_mul ** i times as long, and its height is m_mul ** i.
 
-    These are Keras' ``CosineDecay``, its warm-up beginning at 1 / (warmup_steps + 1), and
-    ``CosineDecayRestarts``, and PyTorch's ``CosineAnnealingLR`` and
+    This corresponds to Keras' ``CosineDecay``, except that the warm-up begins at
+    1 / (warmup_steps + 1), and ``CosineDecayRestarts``, and to PyTorch's ``CosineAnnealingLR`` and
     ``CosineAnnealingWarmRestarts``, which have no warm-up.
 
     Parameters
     ----------
     alpha : float, default=0.0
-        The least factor, in [0, 1].
+        The minimum factor, in [0, 1].
     warmup_steps : int or float, default=0
-        Updates of the warm-up: at least 0, or a share of all in [0, 1); 0 means none.
+        Updates of the warm-up: at least 0, or a fraction of all in [0, 1); 0 means none.
     first_decay_steps : int, float or None, default=None
-        Updates until the first restart: at least 1, or a share of all in (0, 1]; None means
+        Updates until the first restart: at least 1, or a fraction of all in (0, 1]; None means
         no restarts.
     t_mul : float, default=2.0
-        Length of each period in terms of the last, at least 1.
+        Ratio of each period's length to that of the previous one, at least 1.
     m_mul : float, default=1.0
-        Height of each period in terms of the last, above 0.
+        Ratio of each period's height to that of the previous one, above 0.
 
     References
     ----------
@@ -311,13 +314,15 @@ class CosineDecay(Schedule):
             m_mul=_POSITIVE,
         )
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
-        warmup = _updates(self.warmup_steps, total, least=0)
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+        warmup = _n_updates(self.warmup_steps, total, least=0)
         if self.first_decay_steps is None:
             period, progress = np.zeros_like(step), _progress(step, warmup, total)
         else:
             after = np.maximum(step - warmup, 0.0)
-            period, progress = _period(after / _updates(self.first_decay_steps, total), self.t_mul)
+            period, progress = _period(
+                after / _n_updates(self.first_decay_steps, total), self.t_mul
+            )
         top = self.alpha + (1.0 - self.alpha) * self.m_mul**period
         return np.where(
             step < warmup, (step + 1.0) / (warmup + 1.0), _cosine(top, self.alpha, progress)
@@ -326,7 +331,7 @@ class CosineDecay(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up to learning_rate_init, and down to almost nothing at the end of the fit.
+    """Rise to learning_rate_init, then decay to almost 0 at the end of the fit.
 
     The factor goes from 1 / div_factor in update 0 to 1 in update pct_start * total - 1, and
     from there to 1 / (div_factor * final_div_factor) in update total - 1, where it stays. This
@@ -335,13 +340,13 @@ class OneCycle(Schedule):
     Parameters
     ----------
     pct_start : float, default=0.3
-        Share of the updates on the way up, in [0, 1].
+        Fraction of the updates in which the factor rises, in [0, 1].
     anneal_strategy : {"cos", "linear"}, default="cos"
-        Whether both ways are half a cosine or a straight line.
+        Shape of the rise and the decay: half a cosine or a straight line.
     div_factor : float, default=25.0
-        The highest factor, which is 1, over the first, above 0.
+        The maximum factor, 1, divided by the initial one; above 0.
     final_div_factor : float, default=1e4
-        The first factor over the last, above 0.
+        The initial factor divided by the final one; above 0.
 
     References
     ----------
@@ -371,7 +376,7 @@ class OneCycle(Schedule):
             final_div_factor=_POSITIVE,
         )
 
-    def _at(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
+    def _factors(self, step: NDArray[np.float64], total: int) -> NDArray[np.float64]:
         annealed = _cosine if self.anneal_strategy == "cos" else _linear
         peak, first = self.pct_start * total - 1.0, 1.0 / self.div_factor
         up = annealed(first, 1.0, _progress(step, 0.0, peak))
@@ -380,13 +385,13 @@ class OneCycle(Schedule):
 
 
 def _check(schedule: Schedule, **allowed: list[Allowed]) -> None:
-    """Check the parameters of a schedule; InvalidParameterError says what is not allowed."""
+    """Check the parameters of a schedule; InvalidParameterError if a value is not allowed."""
     for name, kinds in allowed.items():
         check_parameter(schedule, name, kinds)
 
 
-def _updates(steps: int | float | None, total: int, least: int = 1) -> int:
-    """A parameter that ends in "steps" as a number of updates."""
+def _n_updates(steps: int | float | None, total: int, least: int = 1) -> int:
+    """The number of updates given by a parameter whose name ends in "steps"."""
     if steps is None:
         return total
     if isinstance(steps, Integral):
@@ -394,20 +399,20 @@ def _updates(steps: int | float | None, total: int, least: int = 1) -> int:
     return max(round(float(steps) * total), least)
 
 
-def _times(
+def _periods_elapsed(
     step: NDArray[np.float64], steps: int | float | None, total: int, staircase: bool
 ) -> NDArray[np.float64]:
-    """How many times ``steps`` updates are over; a staircase has only whole times."""
-    times = step / _updates(steps, total)
+    """How many periods of ``steps`` updates have passed; whole ones only, for a staircase."""
+    times = step / _n_updates(steps, total)
     return np.floor(times) if staircase else times
 
 
 def _period(times: NDArray[np.float64], t_mul: float) -> tuple[NDArray[np.float64], ...]:
-    """The period, and the share of it that is over, after ``times`` lengths of period 0.
+    """The current period and the fraction of it completed, after ``times`` lengths of period 0.
 
-    Each period is ``t_mul`` times as long as the last.
+    Each period is ``t_mul`` times as long as the previous one.
     """
-    margin = 1e-9  # of a period, by which rounding must not put off a restart
+    margin = 1e-9  # in periods, so that rounding does not delay a restart
     if t_mul == 1:
         period = np.floor(times + margin)
         return period, np.maximum(times - period, 0.0)
@@ -418,7 +423,7 @@ def _period(times: NDArray[np.float64], t_mul: float) -> tuple[NDArray[np.float6
 
 
 def _progress(step: NDArray[np.float64], first: float, last: float) -> NDArray[np.float64]:
-    """From 0 until ``first`` to 1 from ``last`` on; 1 if nothing lies between."""
+    """0 up to ``first``, rising to 1 at ``last`` and after it; 1 if ``last`` <= ``first``."""
     if last <= first:
         return np.ones_like(step)
     return np.clip((step - first) / (last - first), 0.0, 1.0)
@@ -427,12 +432,12 @@ def _progress(step: NDArray[np.float64], first: float, last: float) -> NDArray[n
 def _linear(
     start: float | NDArray[np.float64], end: float, progress: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """From ``start`` to ``end`` in a straight line, and both of them exactly."""
+    """Linear interpolation from ``start`` to ``end``, exact at both ends."""
     return (1.0 - progress) * start + progress * end
 
 
 def _cosine(
     start: float | NDArray[np.float64], end: float, progress: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """From ``start`` to ``end`` on half a cosine, and both of them exactly."""
+    """Half a cosine from ``start`` to ``end``, exact at both ends."""
     return _linear(start, end, 0.5 - 0.5 * np.cos(np.pi * progress))

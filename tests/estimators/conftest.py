@@ -1,4 +1,4 @@
-"""Fixtures of the tests of validation: problems of every kind, made of the digits."""
+"""Fixtures for the validation tests: problems of every kind, made from the digits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What fit, partial_fit and predict promise, whatever the estimator."""
+"""Behaviour of fit, partial_fit and predict that both estimators share."""
 
 import copy
 import warnings
@@ -40,16 +40,16 @@ def regressor(**params):
 
 
 class TestConfig:
-    """From parameters to the plain values that training takes."""
+    """Parameters become the plain values of a TrainingConfig."""
 
-    def test_defaults_are_the_estimators(self):
+    def test_defaults_match_the_estimators(self):
         reg = MLPRegressor()
         params = reg.get_params() | {"clip_norm": 0.0}
         for field in fields(TrainingConfig):
             if field.name in params.keys() - {"loss", "activation", "dropout"}:
                 assert field.default == params[field.name], field.name
         reg.n_outputs_ = 1
-        assert reg._training_config(reg._known_targets(), 2) == TrainingConfig(
+        assert reg._training_config(reg._fitted_targets(), 2) == TrainingConfig(
             "identity", "squared_error", activation=("relu",), dropout=(0.0,),
             l2=(1e-4, 1e-4), l1=(0.0, 0.0),
         )  # fmt: skip
@@ -64,20 +64,20 @@ class TestConfig:
         ],
         ids=str,
     )
-    def test_penalties_of_each_layer(self, alpha, l1_ratio, l2, l1):
+    def test_penalties_per_layer(self, alpha, l1_ratio, l2, l1):
         reg = regressor(alpha=alpha, l1_ratio=l1_ratio)
         reg.n_outputs_ = 1
-        config = reg._training_config(reg._known_targets(), 2)
+        config = reg._training_config(reg._fitted_targets(), 2)
         assert (config.l2, config.l1) == (l2, l1)
 
     def test_partial_fit_is_one_epoch(self):
         reg = regressor()
         reg.n_outputs_ = 1
-        assert reg._training_config(reg._known_targets(), 2, incremental=True).n_epochs == 1
-        assert reg._training_config(reg._known_targets(), 2).n_epochs is None
+        assert reg._training_config(reg._fitted_targets(), 2, incremental=True).n_epochs == 1
+        assert reg._training_config(reg._fitted_targets(), 2).n_epochs is None
 
     @pytest.mark.parametrize("name", ["alpha", "dropout", "l1_ratio", "activation"])
-    def test_the_same_for_each_layer_is_the_same_for_all(self, name):
+    def test_equal_values_per_layer_match_one_value(self, name):
         value = "tanh" if name == "activation" else 0.25
         n = 2 if name in ("dropout", "activation") else 3
         expected = classifier(hidden_layer_sizes=(4, 3), **{name: value}).fit(X, y)
@@ -94,7 +94,7 @@ class TestConfig:
     }  # fmt: skip
 
     @pytest.mark.parametrize("params", [{"solver": "adam"}, {"solver": "sgd"}, {"n_jobs": 2}])
-    def test_off_is_off_to_the_last_bit(self, params):
+    def test_options_that_are_off_change_no_bit(self, params):
         params |= {"hidden_layer_sizes": (6, 4)}
         plain = parameters(classifier(**params).fit(X, y))
         assert_array_equal(parameters(classifier(**params, **self.OFF).fit(X, y)), plain)
@@ -104,7 +104,7 @@ class TestConfig:
 
 
 class TestSeeds:
-    def test_the_same_seed_gives_the_same_bits(self):
+    def test_same_seed_gives_identical_weights(self):
         one, same, other = (
             parameters(classifier(random_state=s, dropout=0.2).fit(X, y)) for s in (1, 1, 2)
         )
@@ -118,8 +118,8 @@ class TestSeeds:
         assert_array_equal(parameters(recorded), parameters(plain))
         assert recorded.validation_scores_ == plain.validation_scores_
 
-    def test_init_is_asked_once(self):
-        """No later fit that goes on asks it; the seed it draws from is that of the rest."""
+    def test_init_is_called_only_by_the_first_fit(self):
+        """Fits that continue do not call it; it draws from the same generator as the rest."""
         calls = []
 
         def glorot(fan_in, fan_out, rng):
@@ -136,10 +136,10 @@ class TestSeeds:
         assert calls == [(5, 7), (7, 3)] * 2
 
 
-class TestGoingOn:
+class TestContinuing:
     @pytest.mark.parametrize("schedule", ["constant", LinearDecay()], ids=str)
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
-    def test_five_partial_fits_are_a_fit_of_five_epochs(self, solver, schedule):
+    def test_five_partial_fits_equal_a_fit_of_five_epochs(self, solver, schedule):
         params = {"learning_rate": schedule, "solver": solver, "shuffle": False}
         clf = classifier(**params)
         for _ in range(5):
@@ -148,7 +148,7 @@ class TestGoingOn:
         assert_array_equal(parameters(clf), parameters(expected))
         assert_array_equal(clf.history_["learning_rate"], expected.history_["learning_rate"])
 
-    def test_a_schedule_goes_on_in_partial_fit_and_begins_anew_in_fit(self):
+    def test_schedule_continues_in_partial_fit_and_restarts_in_fit(self):
         calls = []
         clf = classifier(learning_rate=lambda *call: calls.append(call) or 1.0).fit(X, y)
         assert calls == [(step, 20) for step in range(20)]
@@ -159,7 +159,7 @@ class TestGoingOn:
         clf.fit(X, y)
         assert calls == [(step, 20) for step in range(20)]
 
-    def test_rows_held_out_make_no_updates(self):
+    def test_held_out_rows_make_no_updates(self):
         calls = []
         classifier(
             learning_rate=lambda *call: calls.append(call) or 1.0, early_stopping=True,
@@ -179,25 +179,25 @@ class TestGoingOn:
                     method(*data)
         assert_state(reg, before)
 
-    def test_the_solver_may_change(self):
+    def test_solver_may_change(self):
         reg = regressor(solver="lbfgs", warm_start=True, max_iter=20).fit(X, numbers)
         loss = reg.loss_
         reg.set_params(solver="adam", max_iter=3).fit(X, numbers)
         assert len(reg.loss_curve_) == 3
         assert reg.loss_curve_[0] < 1.5 * loss
 
-    def test_sizes_of_layers_are_checked_and_not_used(self):
+    def test_hidden_layer_sizes_are_checked_but_not_used(self):
         reg = regressor().fit(X, numbers)
         with pytest.raises(ValueError, match=r"hidden_layer_sizes must be > 0, got \[3, -1\]"):
             reg.set_params(hidden_layer_sizes=(3, -1)).partial_fit(X, numbers)
         reg.set_params(hidden_layer_sizes=4).partial_fit(X, numbers)
         assert reg.coefs_[0].shape == (5, 7)
 
-    def test_partial_fit_has_no_early_stopping(self):
+    def test_partial_fit_refuses_early_stopping(self):
         with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
             regressor(early_stopping=True).partial_fit(X, numbers)
 
-    def test_what_fit_is_not_given(self):
+    def test_missing_data(self):
         for Estimator in (MLPClassifier, MLPRegressor):
             for method in ("fit", "partial_fit"):
                 name = f"{Estimator.__name__}.{method}"
@@ -208,7 +208,7 @@ class TestGoingOn:
 
 
 class Broken:
-    """A schedule that returns, or raises, something else from a step on."""
+    """A schedule that returns or raises ``value`` from step ``first`` on."""
 
     def __init__(self, first, value):
         self.first, self.value = first, value
@@ -222,7 +222,7 @@ class Broken:
 
 
 class TestFailures:
-    """The estimator stays as it was before the call."""
+    """A call that fails leaves the estimator as it was."""
 
     @pytest.mark.parametrize("method", ["fit", "partial_fit"])
     @pytest.mark.parametrize("fitted, first", [(False, 0), (False, 2), (True, 2)])
@@ -230,7 +230,7 @@ class TestFailures:
         "value", [np.nan, RuntimeError, SystemExit], ids=["NaN", "RuntimeError", "SystemExit"]
     )  # fmt: skip
     def test_in_a_schedule(self, value, first, fitted, method):
-        reg = regressor(warm_start=True, record_every=1)  # a call of the engine for each update
+        reg = regressor(warm_start=True, record_every=1)  # one engine call per update
         if fitted:
             reg.fit(X, numbers)
             first += 20 if method == "partial_fit" else 0
@@ -240,7 +240,7 @@ class TestFailures:
         with pytest.raises(kind, match=r"learning rate|out of factors"):
             getattr(reg, method)(X, numbers)
         if method == "partial_fit" and fitted and first > 20:
-            assert not hasattr(reg, "_optimizer")  # it has gone on, and is lost
+            assert not hasattr(reg, "_optimizer")  # it had been updated, so it is discarded
             del before["_optimizer"]
         assert_state(reg, before)
 
@@ -256,7 +256,7 @@ class TestFailures:
             fitted.fit(X[:, :3], numbers)
         assert_state(fitted, before)
 
-    def test_in_a_warning_that_is_an_error(self):
+    def test_in_a_warning_raised_as_an_error(self):
         reg = regressor().fit(X, numbers)
         before = state(reg)
         with warnings.catch_warnings(), pytest.raises(UserWarning, match="batch_size"):
@@ -264,8 +264,8 @@ class TestFailures:
             reg.set_params(batch_size=5000).fit(X, numbers)
         assert_state(reg, before | {"batch_size": 5000})
 
-    def test_where_no_mini_batch_has_weight(self):
-        """Those held out have all of it."""
+    def test_all_training_weights_are_0(self):
+        """Only the held-out rows have weights above 0."""
         rows = np.arange(100)
         data = np.c_[rows, rows**2] / 100.0
         reg = MLPRegressor(early_stopping=True, max_iter=1, random_state=0).fit(data, rows)
@@ -276,7 +276,7 @@ class TestFailures:
             reg.fit(data, rows, np.isin(rows, held_out).astype(float))
 
     def test_float32_overflow(self):
-        """What float32 cannot hold is refused by name, in y and in X."""
+        """Values too large for float32 raise an error that names y or X."""
         for bad_y in (np.full(60, 1e300), np.r_[1e39, np.zeros(59)]):
             with pytest.raises(ValueError, match="Input y contains infinity or a value too large"):
                 MLPRegressor().fit(X.astype(np.float32), bad_y)
@@ -300,7 +300,7 @@ class TestDivergence:
         )  # fmt: skip
 
     def test_first_fit(self):
-        """It ends with the epoch that diverged: there is nothing to wait for."""
+        """The fit ends after the epoch that diverged."""
         reg = self.diverging(max_iter=10**9, n_iter_no_change=np.inf)
         with pytest.raises(ValueError, match=self.MESSAGE):
             reg.fit(X, numbers)
@@ -309,7 +309,7 @@ class TestDivergence:
 
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
     def test_later_fit(self, solver):
-        """As if it had not been: partial_fit goes on with the earlier optimizer's state."""
+        """It leaves no trace: partial_fit continues with the earlier optimizer's state."""
         reg = self.diverging(warm_start=True)
         reg.set_params(solver=solver, learning_rate_init=1e-3).fit(X, numbers)
         before, twin = state(reg), copy.deepcopy(reg)
@@ -321,7 +321,7 @@ class TestDivergence:
 
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
     def test_later_partial_fit(self, solver):
-        """The weights stay; the optimizer begins anew."""
+        """The weights are kept; the optimizer starts afresh."""
         reg = self.diverging()
         reg.set_params(solver=solver, learning_rate_init=1e-3).fit(X, numbers)
         before = state(reg)
@@ -346,12 +346,12 @@ class TestWeights:
         st.sampled_from(["numbers", "two", "three"]), st.sampled_from(["lbfgs", "sgd"]),
     )  # fmt: skip
     @settings(max_examples=25)
-    def test_a_weight_of_2_is_a_row_twice(self, weights, kind, solver):
-        """And one of 0 a row that is not there, where there is one mini-batch."""
+    def test_weight_2_equals_a_repeated_row(self, weights, kind, solver):
+        """And weight 0 equals a missing row, if there is a single mini-batch."""
         target = {"numbers": numbers, "two": y % 2, "three": y}[kind]
         rows = np.repeat(np.arange(60), weights)
         if kind != "numbers" and len(np.unique(target[rows])) < len(np.unique(target)):
-            return  # another problem
+            return  # a different problem without the rows of weight 0
         make = regressor if kind == "numbers" else classifier
         params = {"solver": solver, "batch_size": 10**6, "max_iter": 4, "activation": "tanh"}
         with warnings.catch_warnings():
@@ -369,14 +369,14 @@ class TestWeights:
         assert_allclose(weighted.loss_, plain.loss_, rtol=1e-4)
 
     @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-    def test_weights_beyond_what_trains(self, solver):
+    def test_weights_too_small_or_too_large(self, solver):
         for size in (1e-310, 1e306):
             with pytest.raises(ValueError, match="sample_weight must have a largest value of"):
                 regressor(solver=solver).fit(X, numbers, np.full(60, size))
 
     @pytest.mark.parametrize("batch_size", [0, -5])
-    def test_a_batch_size_that_was_not_checked(self, batch_size):
-        """scikit-learn clips it; an engine that took it would never end."""
+    def test_unchecked_batch_size_is_clipped(self, batch_size):
+        """As in scikit-learn; the engine would never finish with such a size."""
         with config_context(skip_parameter_validation=True):
             reg = regressor(batch_size=batch_size, max_iter=1).fit(X, numbers)
         assert_array_equal(parameters(reg), parameters(
@@ -386,7 +386,7 @@ class TestWeights:
 class TestData:
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @pytest.mark.parametrize("order", ["C", "F"])
-    def test_read_only_in_any_order_or_mapped(self, order, dtype, tmp_path):
+    def test_read_only_any_order_memory_mapped(self, order, dtype, tmp_path):
         data = np.asarray(X, dtype=dtype, order=order)
         target, weights = numbers.copy(), np.linspace(0.5, 1.5, 60)
         np.save(tmp_path / "X.npy", data)
@@ -398,7 +398,7 @@ class TestData:
             assert_array_equal(reg.predict(form), expected)
             assert reg.coefs_[0].dtype == dtype
 
-    def test_misaligned_swapped_and_lists(self):
+    def test_misaligned_byte_swapped_and_lists(self):
         expected = classifier().fit(X, y).predict_proba(X)
         raw = np.zeros(X.nbytes + 1, dtype=np.uint8)
         misaligned = raw[1:].view(X.dtype).reshape(X.shape)
@@ -406,8 +406,8 @@ class TestData:
         for data in (misaligned, X.astype(X.dtype.newbyteorder()), X.tolist()):
             assert_array_equal(classifier().fit(data, y).predict_proba(data), expected)
 
-    def test_sparse_matrices_of_any_make(self):
-        """Spare entries stay, strided arrays and counts are read."""
+    def test_unusual_sparse_matrices(self):
+        """Spare entries, strided arrays and integer data are read and left unchanged."""
         clf = classifier().fit(X, y)
         expected = clf.predict_proba(np.round(X))
         sparse = csr_matrix(np.round(X))
@@ -423,7 +423,7 @@ class TestData:
 
     @given(st.permutations(range(60)), st.sampled_from([np.float32, np.float64, np.float16]))
     @settings(max_examples=20)
-    def test_a_row_does_not_depend_on_the_others(self, order, dtype):
+    def test_rows_are_predicted_independently(self, order, dtype):
         clf = MLPClassifier.from_weights(
             [np.ones((5, 4)), np.eye(4, 3)], [np.ones(4), np.zeros(3)], classes=[0, 1, 2]
         )
@@ -456,8 +456,8 @@ def test_dropout_is_off_in_predictions(solver):
     assert_array_equal(clf.predict_proba(X), plain.predict_proba(X))
 
 
-def test_masks_do_not_repeat_between_epochs_and_partial_fits():
-    """The loss of one sample tells them apart, as the weights hardly move."""
+def test_dropout_masks_do_not_repeat():
+    """The loss of one sample shows the mask, as the weights hardly change."""
     data, out = np.zeros((1, 1)), np.random.default_rng(0).standard_normal((30, 1))
     reg = MLPRegressor.from_weights(
         [np.ones((1, 30)), out], [np.ones(30), np.zeros(1)], solver="sgd", momentum=0.0,

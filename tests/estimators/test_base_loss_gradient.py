@@ -1,4 +1,4 @@
-"""loss_gradient: the loss that training minimises, with its slopes, for every option."""
+"""loss_gradient: the loss that training minimises and its gradient, for every option."""
 
 import pickle
 
@@ -34,7 +34,7 @@ def regressor(**params):
     return MLPRegressor(**PARAMS | params)
 
 
-# Estimators with the options that the loss depends on, each with targets.
+# Estimators with every option that affects the loss, and their targets.
 SMOOTH = {
     "class weights": (classifier(class_weight={0: 2.0, 1: 0.5}), y),
     "balanced": (classifier(class_weight="balanced"), y == 1),
@@ -67,13 +67,13 @@ def flat(arrays):
 
 @ALL
 def test_against_central_differences(estimator, target):
-    """Of dense rows, and of sparse ones with weights."""
+    """For dense rows, and for sparse ones with weights."""
     for weights, form in ((None, np.asarray), (np.linspace(0, 1, 30), csr_array)):
-        assert_slopes(estimator, target, weights, form)
+        assert_directional_derivatives(estimator, target, weights, form)
 
 
-def assert_slopes(estimator, target, weights, form):
-    """Along random directions of the parameters and of X, on other data than those of the fit."""
+def assert_directional_derivatives(estimator, target, weights, form):
+    """In random directions of the parameters and of X, on other data than the fit's."""
     rng = np.random.default_rng(1)
     estimator = clone(estimator).set_params(activation="tanh").fit(X, target)
     data, truth, step = X[20:50].copy(), target[20:50], 1e-6
@@ -96,14 +96,14 @@ def assert_slopes(estimator, target, weights, form):
 
 
 @ALL
-def test_it_is_what_a_step_of_sgd_goes_down(estimator, target):
-    """One mini-batch of all rows has that loss; its update is that gradient."""
+def test_an_sgd_step_follows_the_gradient(estimator, target):
+    """A step on all rows reports this loss, and its update is this gradient."""
     for dtype in (np.float32, np.float64):
         assert_step(estimator, target, dtype)
 
 
 def assert_step(estimator, target, dtype):
-    """The update of a mini-batch of all rows is the gradient."""
+    """The update of one mini-batch of all rows is the gradient."""
     data = X.astype(dtype)
     estimator = clone(estimator).set_params(
         solver="sgd", momentum=0.0, batch_size=60, learning_rate_init=0.1, warm_start=True,
@@ -121,7 +121,7 @@ def assert_step(estimator, target, dtype):
         assert_allclose(estimator.loss_, loss, rtol=1e-9 if dtype == np.float64 else 1e-5)
 
 
-def test_of_several_outputs_it_is_the_sum_where_loss_is_the_mean():
+def test_squared_error_is_summed_over_outputs():
     reg = regressor(alpha=0.0).fit(X, several)
     squares = (reg.predict(X) - several) ** 2
     assert_allclose(reg.loss_gradient(X, several)[0], squares.sum(axis=1).mean() / 2)
@@ -134,7 +134,7 @@ def test_of_several_outputs_it_is_the_sum_where_loss_is_the_mean():
     "alpha, l1_ratio", [(2.0, 0.0), (2.0, 1.0), ([1.0, 0.0, 3.0], [0.0, 1.0, 0.3])], ids=str
 )
 def test_penalties(l1_ratio, alpha, weighted):
-    """alpha (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2) of each layer, over the weights."""
+    """alpha (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2) per layer, over the sum of the weights."""
     weights = np.linspace(0, 1, 60) if weighted else None
     reg = regressor(hidden_layer_sizes=(4, 3)).fit(X, numbers, weights)
     bare = reg.set_params(alpha=0.0).loss_gradient(X, numbers, weights)[0]
@@ -150,7 +150,7 @@ def test_penalties(l1_ratio, alpha, weighted):
 
 @pytest.mark.parametrize("target", [y, y > 0, indicators], ids=["three", "two", "labels"])
 def test_smoothed_labels(target):
-    """(1 - s) y + s / k for k classes, two for each label of several (Keras)."""
+    """(1 - s) y + s / k with k classes, where k = 2 for each label if multilabel (Keras)."""
     clf = classifier(label_smoothing=0.3, alpha=0.0).fit(X, target)
     P = clf.predict_proba(X)
     if target is y:
@@ -163,9 +163,9 @@ def test_smoothed_labels(target):
     assert_allclose(clf.loss_gradient(X, target)[0], expected)
 
 
-# But for the squared error of several outputs, whose gradient is not that of loss_.
+# Except the squared error with several outputs, whose gradient is not that of loss_.
 @pytest.mark.parametrize("estimator, target", cases(SMOOTH)[:-1])
-def test_lbfgs_finds_where_it_is_0(estimator, target):
+def test_gradient_is_0_where_lbfgs_ends(estimator, target):
     estimator = clone(estimator).set_params(solver="lbfgs", activation="tanh", tol=1e-6)
     if np.ndim(estimator.alpha) == 0:
         estimator.set_params(alpha=1.0)
@@ -175,7 +175,7 @@ def test_lbfgs_finds_where_it_is_0(estimator, target):
         loss, coefs, intercepts, _ = estimator.loss_gradient(X, target)
         assert_allclose(loss, estimator.loss_, rtol=1e-12)
         largest.append(np.abs(flat(coefs + intercepts)).max())
-    # SciPy stops where the loss no longer falls by 2e-9 of it.
+    # SciPy stops when the relative decrease of the loss is below 2e-9.
     assert largest[1] < 2e-3 * largest[0]
 
 
@@ -188,7 +188,7 @@ def test_nothing_is_changed(name):
     assert_state(estimator, before)
     assert_array_equal(data, X)
     assert_array_equal(truth, target)
-    for array in (*first[1], *first[2], first[3]):  # they are its own
+    for array in (*first[1], *first[2], first[3]):  # the caller owns them
         array[...] = 7
     assert_state(estimator, before)
     twin = pickle.loads(pickle.dumps(estimator))
@@ -196,7 +196,7 @@ def test_nothing_is_changed(name):
     assert_array_equal(parameters(estimator), parameters(twin))
 
 
-def test_dropout_is_left_out():
+def test_dropout_is_ignored():
     clf = classifier(dropout=0.5).fit(X, y)
     expected = clf.loss_gradient(X, y)[0]
     assert clf.set_params(dropout=0.0).loss_gradient(X, y)[0] == expected

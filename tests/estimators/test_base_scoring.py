@@ -45,7 +45,7 @@ SCORERS = [
 
 class TestScoring:
     @pytest.mark.parametrize("kind, scoring, scorer", SCORERS)
-    def test_scores_are_the_scorers(self, problem, scoring, scorer):
+    def test_scores_match_the_scorer(self, problem, scoring, scorer):
         estimator, X, y, X_val, y_val = problem
         estimator.set_params(early_stopping=True, scoring=scoring)
         estimator.fit(X, y, X_val=X_val, y_val=y_val)
@@ -57,7 +57,7 @@ class TestScoring:
     @pytest.mark.parametrize("kind", ["multiclass", "numbers"])
     @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
     def test_loss_is_watched_and_the_score_is_recorded(self, problem, solver):
-        """With scoring="loss" the history has both, as Keras's has."""
+        """With scoring="loss" the history has both, like Keras's."""
         estimator, X, y, X_val, y_val = problem
         estimator.set_params(solver=solver, scoring="loss", early_stopping=solver == "adam")
         estimator.fit(X, y, X_val=X_val, y_val=y_val)
@@ -80,8 +80,8 @@ class TestScoring:
         expected = scorer(estimator, X_val, y_val, sample_weight=weights)
         assert_allclose(estimator.history_["val_score"][-1], expected)
 
-    def test_sample_weight_of_training_is_not_for_a_function(self, classes):
-        """Of own validation data without weights a function need not take any."""
+    def test_training_weights_are_not_passed_to_the_scorer(self, classes):
+        """For validation data without weights, a function need not accept sample_weight."""
         X, y, X_val, y_val = classes
         estimator = classifier(scoring=mean_confidence)
         estimator.fit(X, y, np.ones(N), X_val=X_val, y_val=y_val)
@@ -89,7 +89,7 @@ class TestScoring:
         assert_allclose(estimator.history_["val_score"][-1], expected)
 
     @pytest.mark.parametrize("kind", ["strings", "binary", "multilabel"])
-    def test_the_scorer_sees_labels_as_in_y(self, problem):
+    def test_the_scorer_gets_the_labels_of_y(self, problem):
         estimator, X, y, X_val, y_val = problem
         seen = []
 
@@ -104,8 +104,8 @@ class TestScoring:
             assert_array_equal(y_seen, y_val)
         assert_allclose(estimator.history_["val_score"][-1], estimator.score(X_val, y_val))
 
-    def test_the_scorer_may_keep_the_estimator_it_saw_for_predicting(self, classes):
-        """It has the parameters, the classes and the weights of that epoch."""
+    def test_the_scorer_may_keep_the_estimator_to_predict(self, classes):
+        """The estimator has the parameters, the classes and the weights of that epoch."""
         X, y, X_val, y_val = classes
         firsts = []
 
@@ -119,7 +119,7 @@ class TestScoring:
         assert firsts[-1] == estimator.coefs_[0][30, 0]
 
     def test_a_scorer_that_raises(self, classes):
-        """Here for a class that is not in y_val; the estimator stays as it was."""
+        """Because a class is missing in y_val; the estimator stays as it was."""
         X, y, X_val, y_val = classes
         estimator = classifier(early_stopping=True).fit(X, y)
         before, n_records = estimator.predict_proba(X), len(estimator.history_["loss"])
@@ -130,8 +130,8 @@ class TestScoring:
         assert len(estimator.history_["loss"]) == n_records
 
     @pytest.mark.parametrize("name", ["loss", "f1_macro", None])
-    def test_scoring_of_rows_held_out(self, digits, name):
-        """The scorer sees the rows that were split off."""
+    def test_scoring_of_held_out_rows(self, digits, name):
+        """The scorer gets the rows that were split off."""
         X, y = digits[0][:N], digits[1][:N] % 3
         estimator = classifier(early_stopping=True, scoring=name).fit(X, y)
         random_state = np.random.RandomState(0)  # the initial weights are drawn before the split

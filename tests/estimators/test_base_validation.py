@@ -1,4 +1,4 @@
-"""Validation data given to fit: what is recorded of them, and early stopping by them."""
+"""Validation data passed to fit: their records, and early stopping on them."""
 
 import warnings
 
@@ -52,7 +52,7 @@ def loss_of(estimator, X, y, weights=None):
 
 
 class TestRecords:
-    """val_loss and val_score of every epoch are those of the model after that epoch."""
+    """val_loss and val_score of each epoch are those of the model after that epoch."""
 
     @PROBLEMS
     @pytest.mark.parametrize("early_stopping", [False, True])
@@ -74,8 +74,8 @@ class TestRecords:
             assert estimator.best_validation_score_ is None
 
     @pytest.mark.parametrize("kind", ["strings", "multilabel", "numbers"])
-    def test_weights_of_validation_count(self, problem):
-        """A row of weight 0 is as good as absent, one of weight 2 as good as twice there."""
+    def test_validation_weights_are_used(self, problem):
+        """Weight 0 equals a missing row, weight 2 a repeated one."""
         estimator, X, y, X_val, y_val = problem
         weights = np.arange(N_VAL) % 3
         rows = np.repeat(np.arange(N_VAL), weights)
@@ -88,8 +88,8 @@ class TestRecords:
         assert np.abs(weighted["val_loss"] - plain["val_loss"]).min() > 1e-6
 
     @pytest.mark.parametrize("kind", ["multiclass", "several outputs"])
-    def test_training_does_not_feel_it(self, problem):
-        """The same weights, bit by bit, with and without."""
+    def test_training_is_unaffected(self, problem):
+        """The weights are identical with and without validation data."""
         estimator, X, y, X_val, y_val = problem
         without = parameters(estimator.fit(X, y))
         estimator.fit(X, y, X_val=X_val, y_val=y_val)
@@ -105,7 +105,7 @@ class TestRecords:
         assert_allclose(estimator.history_["val_loss"], losses, rtol=1e-6)
         assert_allclose(estimator.history_["val_score"], scores, rtol=1e-6)
 
-    def test_neither_penalties_nor_dropout_nor_class_weights(self, classes):
+    def test_no_penalties_dropout_or_class_weights(self, classes):
         X, y, X_val, y_val = classes
         estimator = classifier(
             alpha=10.0, dropout=0.4, class_weight={label: label + 1.0 for label in range(10)}
@@ -115,7 +115,7 @@ class TestRecords:
         assert_allclose(estimator.history_["val_score"][-1], estimator.score(X_val, y_val))
 
     def test_record_every(self, classes):
-        """Records within an epoch have validation scores too; early stopping goes by epochs."""
+        """Records within an epoch have validation scores too; early stopping counts epochs."""
         X, y, X_val, y_val = classes
         estimator = classifier(batch_size=50, record_every=4, early_stopping=True)
         estimator.fit(X, y, X_val=X_val, y_val=y_val)
@@ -137,7 +137,7 @@ class TestRecords:
 
 @pytest.mark.parametrize("slice_bytes", [10**6, 100])
 def test_sparse_labels(digits, slice_bytes, monkeypatch):
-    """Sparse indicators of labels are evaluated as dense ones are."""
+    """Sparse label indicators give the same result as dense ones."""
     monkeypatch.setattr(validation, "SLICE_BYTES", slice_bytes)
     X, Y, X_val, Y_val = parts(digits[0], targets_of(*digits)["multilabel"][1])
     for params, data in (({}, {"X_val": X_val}), ({"early_stopping": True}, {})):
@@ -151,7 +151,7 @@ def test_sparse_labels(digits, slice_bytes, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["binary", "strings", "multilabel", "several outputs"])
 def test_rows_are_evaluated_in_slices(problem, monkeypatch):
-    """With the numbers of all rows at once."""
+    """The result is that of all rows at once."""
     estimator, X, y, X_val, y_val = problem
     data = {"X_val": X_val, "y_val": y_val, "sample_weight_val": np.linspace(0, 2, N_VAL)}
     at_once = estimator.fit(X, y, **data).history_
@@ -181,7 +181,7 @@ class TestEarlyStopping:
 
     @pytest.mark.parametrize("kind", ["strings", "multilabel", "numbers"])
     def test_best_weights_are_kept(self, problem):
-        """A learning rate so high that the best epoch is not the last."""
+        """The learning rate is so high that the best epoch is not the last."""
         estimator, X, y, X_val, y_val = problem
         rate = 0.3 if isinstance(estimator, MLPClassifier) else 0.1
         estimator.set_params(early_stopping=True, learning_rate_init=rate, max_iter=20)
@@ -193,7 +193,7 @@ class TestEarlyStopping:
 
     @pytest.mark.parametrize("kind", ["multiclass", "numbers"])
     def test_best_iteration(self, problem):
-        """Counted from 1, and of the last fit."""
+        """It is counted from 1, in the last fit."""
         estimator, X, y, X_val, y_val = problem
         estimator.set_params(early_stopping=True, learning_rate_init=0.1, max_iter=20)
         estimator.set_params(warm_start=True, n_iter_no_change=5)
@@ -207,8 +207,8 @@ class TestEarlyStopping:
             1 + int(np.argmax(later)) if max(later) > best else None
         )
 
-    def test_losses_of_what_is_not_the_mean_are_watched_themselves(self):
-        """R^2 of a 5 % quantile falls while the quantile gets better."""
+    def test_losses_that_r2_does_not_measure_are_watched(self):
+        """R^2 falls while the estimate of the 5 % quantile improves."""
         rng = np.random.default_rng(0)
         X = rng.standard_normal((2_000, 5))
         y = X[:, 0] + 1.5 * rng.standard_normal(2_000)
@@ -224,7 +224,7 @@ class TestEarlyStopping:
 
     @pytest.mark.parametrize("loss", ["absolute_error", "huber"])
     def test_outliers(self, loss):
-        """A few of them make R^2 say nothing of the rest."""
+        """A few outliers make R^2 useless for the rest."""
         rng = np.random.default_rng(0)
         X = rng.standard_normal((1_500, 5))
         y = X @ rng.standard_normal(5)
@@ -237,14 +237,14 @@ class TestEarlyStopping:
         assert np.abs(estimator.predict(X) - clean).mean() < 0.15
 
     @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
-    def test_losses_of_scikit_learn_are_watched_by_score(self, loss):
+    def test_scikit_learns_losses_are_watched_by_score(self, loss):
         X = np.random.default_rng(0).standard_normal((200, 5))
         estimator = regressor(loss=loss, early_stopping=True).fit(X, np.exp(X[:, 0]))
         assert_array_equal(estimator.history_["val_score"], estimator.validation_scores_)
 
 
 class TestForms:
-    """Validation data come in the forms that training data come in."""
+    """Validation data may have all forms of training data."""
 
     @pytest.mark.parametrize(
         "early_stopping, scoring",
@@ -266,7 +266,7 @@ class TestForms:
         plain = classifier(**params).fit(X, y, X_val=X_val, y_val=y_val)
         assert_array_equal(estimator.history_["val_score"], plain.history_["val_score"])
 
-    def test_names_in_another_order(self, classes):
+    def test_feature_names_in_another_order(self, classes):
         X, y, X_val, y_val = classes
         names = [f"pixel {i}" for i in range(64)]
         frame = pandas.DataFrame(X, columns=names)
@@ -314,7 +314,7 @@ class TestForms:
             estimator = classifier().fit(whole, y, X_val=given, y_val=y_val.tolist())
             assert_allclose(estimator.history_["val_loss"], expected)
 
-    def test_not_written_into(self, classes):
+    def test_validation_data_are_not_modified(self, classes):
         X, y, X_val, y_val = (np.array(array) for array in classes)
         weights = np.ones(N_VAL)
         copies = [array.copy() for array in (X_val, y_val, weights)]
@@ -326,7 +326,7 @@ class TestForms:
         for array, copy in zip((X_val, y_val, weights), copies, strict=True):
             assert_array_equal(array, copy)
 
-    def test_one_row_and_few_of_the_classes(self, classes):
+    def test_one_row_and_a_subset_of_the_classes(self, classes):
         X, y, X_val, y_val = classes
         estimator = classifier().fit(X, y, X_val=X_val[:1], y_val=y_val[:1])
         expected = loss_of(estimator, X_val[:1], y_val[:1])
@@ -339,7 +339,7 @@ def with_value(array, value):
     return array
 
 
-# What is wrong with X_val, y_val and sample_weight_val, and what the error says.
+# Bad X_val, y_val and sample_weight_val, and the error messages.
 BAD = {
     "no y_val": (lambda X, y: {"X_val": X}, "X_val and y_val must be given together"),
     "no X_val": (lambda X, y: {"y_val": y}, "X_val and y_val must be given together"),
@@ -396,7 +396,7 @@ BAD_CASES = [
 class TestErrors:
     @pytest.mark.parametrize("make, given, message", BAD_CASES)
     def test_bad_validation_data(self, digits, make, given, message):
-        """A ValueError, before training; the estimator stays as it was."""
+        """ValueError before training; the estimator stays as it was."""
         X, y, X_val, y_val = parts(*digits)
         if make is regressor:
             y, y_val = y.astype(float), y_val.astype(float)
@@ -423,8 +423,8 @@ class TestErrors:
         with pytest.raises(ValueError, match="requires y >= 0"):
             estimator.fit(X, np.ones(N), X_val=X_val, y_val=np.full(N_VAL, -1.0))
 
-    def test_they_have_names(self, classes):
-        """Validation data by position would be too easily mixed up."""
+    def test_validation_data_are_keyword_only(self, classes):
+        """Positional validation data would be too easy to confuse."""
         X, y, X_val, y_val = classes
         with pytest.raises(TypeError, match="positional argument"):
             classifier().fit(X, y, None, X_val, y_val)
@@ -432,7 +432,7 @@ class TestErrors:
 
 @pytest.mark.parametrize("kind", ["multiclass", "numbers"])
 def test_callbacks_see_the_training_data(problem):
-    """Those of scikit-learn 1.9, with validation data as without."""
+    """scikit-learn's callbacks get the same data with and without validation data."""
     callback = pytest.importorskip(
         "sklearn.callback", reason="scikit-learn has no callbacks before 1.9"
     )

@@ -1,4 +1,4 @@
-"""Callbacks of sklearn.callback, and functions, on both estimators, alone and within others."""
+"""Callbacks of sklearn.callback, and functions, for both estimators, alone and in pipelines."""
 
 import pickle
 from functools import partial
@@ -42,7 +42,7 @@ def data(digits):
 
 
 class Recorder:
-    """Keeps a list of its calls; it may stop the fit or raise at an epoch."""
+    """Records its calls; it may stop the fit or raise an exception at an epoch."""
 
     def __init__(self, stop_at=None, raise_at=None):
         self.stop_at, self.raise_at = stop_at, raise_at
@@ -67,7 +67,7 @@ class Recorder:
         return False
 
 
-def test_one_task_an_epoch(estimator, data):
+def test_one_task_per_epoch(estimator, data):
     X, y = data
     recorder = Recorder()
     estimator.set_callbacks(recorder).fit(X, y, sample_weight=np.ones(200))
@@ -84,7 +84,7 @@ def test_one_task_an_epoch(estimator, data):
     assert np.abs(recorder.fitted[0][0].coefs_[0] - last.coefs_[0]).max() > 1e-6
 
 
-def test_they_change_no_number(estimator, data):
+def test_callbacks_change_no_number(estimator, data):
     X, y = data
     with_callback = estimator.set_callbacks(Recorder()).fit(X, y).coefs_
     without = estimator.set_callbacks().fit(X, y).coefs_
@@ -110,7 +110,7 @@ def test_an_exception_leaves_a_usable_model(estimator, data):
     assert not [name for name in vars(estimator) if "callback" in name and "ctx" in name]
 
 
-def test_snapshots_under_early_stopping_are_the_best(data):
+def test_snapshots_with_early_stopping_have_the_best_weights(data):
     X, y = data
     recorder = Recorder()
     estimator = MLPClassifier(
@@ -135,7 +135,7 @@ def test_scoring_monitor(estimator, data):
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_in_a_pipeline_in_a_grid_search(n_jobs, data, capsys):
-    """They are set on the outermost estimator, and reach ours."""
+    """Callbacks set on the outermost estimator reach the inner one."""
     pytest.importorskip("rich")
     X, y = data
     pipeline = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=5, max_iter=3))
@@ -149,8 +149,8 @@ def test_in_a_pipeline_in_a_grid_search(n_jobs, data, capsys):
     assert len([row for row in monitor.get_logs().data if row["task_name"] == "epoch"]) == 3
 
 
-def test_nothing_is_set_up_without_them(data, monkeypatch):
-    """Not even a context."""
+def test_without_callbacks_nothing_is_set_up(data, monkeypatch):
+    """Not even a callback context."""
     X, y = data
     monkeypatch.setattr(MLPClassifier, "_init_callback_context", None)
     MLPClassifier(5, max_iter=2).fit(X, y)
@@ -159,8 +159,8 @@ def test_nothing_is_set_up_without_them(data, monkeypatch):
 CALLS = []
 
 
-def write_down(estimator, epoch):
-    """At the top level of a module, so that it can be pickled."""
+def append_epoch(estimator, epoch):
+    """A callback at the top level of a module, so that it can be pickled."""
     CALLS.append((type(estimator).__name__, epoch, estimator.n_iter_))
 
 
@@ -168,7 +168,7 @@ class TestFunctions:
     """Plain functions (estimator, epoch)."""
 
     @pytest.mark.parametrize("early_stopping", [False, True])
-    def test_they_are_called_after_each_epoch(self, estimator, early_stopping, data):
+    def test_called_after_each_epoch(self, estimator, early_stopping, data):
         X, y = data
         seen = []
 
@@ -203,7 +203,7 @@ class TestFunctions:
         assert estimator.n_iter_ == 2
         assert estimator.predict(data[0]).shape == data[1].shape
 
-    def test_in_the_order_in_which_they_are_set_and_beside_others(self, data):
+    def test_order_and_mix_with_scikit_learns_callbacks(self, data):
         order = []
         recorder = Recorder()
         recorder.on_fit_task_end = lambda estimator, context: order.append("object")
@@ -217,36 +217,36 @@ class TestFunctions:
 
     def test_in_a_pipeline(self, data):
         CALLS.clear()
-        mlp = MLPClassifier(5, max_iter=3).set_callbacks(write_down)
+        mlp = MLPClassifier(5, max_iter=3).set_callbacks(append_epoch)
         make_pipeline(StandardScaler(), mlp).fit(*data)
         assert CALLS == [("MLPClassifier", 1, 1), ("MLPClassifier", 2, 2), ("MLPClassifier", 3, 3)]
 
     def test_in_a_search(self, data, tmp_path):
-        """In the workers."""
+        """Callbacks run in the workers."""
         mlp = MLPClassifier(5, max_iter=2).set_callbacks(partial(leave_a_file, tmp_path))
         search = GridSearchCV(mlp, {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2, refit=False)
         search.fit(*data)
         calls = sorted(path.name[:5] for path in tmp_path.iterdir())
         assert calls == sorted(2 * ["0.1-1", "0.1-2", "1.0-1", "1.0-2"])
 
-    def test_under_a_callback_of_the_whole_search(self, data, capsys):
+    def test_with_a_callback_of_the_whole_search(self, data, capsys):
         pytest.importorskip("rich")
         CALLS.clear()
-        mlp = MLPClassifier(5, max_iter=2).set_callbacks(write_down)
+        mlp = MLPClassifier(5, max_iter=2).set_callbacks(append_epoch)
         search = GridSearchCV(mlp, {"alpha": [1.0]}, cv=2)
         search.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(*data)
         assert [epoch for _, epoch, _ in CALLS] == [1, 2, 1, 2, 1, 2]
 
-    def test_clone_and_pickle_keep_them(self, data):
+    def test_clone_and_pickle_keep_callbacks(self, data):
         CALLS.clear()
-        mlp = MLPClassifier(5, max_iter=1).set_callbacks(write_down)
+        mlp = MLPClassifier(5, max_iter=1).set_callbacks(append_epoch)
         clone(mlp).fit(*data)
         pickle.loads(pickle.dumps(mlp)).fit(*data)
         assert len(CALLS) == 2
         mlp.set_callbacks().fit(*data)
         assert len(CALLS) == 2
 
-    def test_not_after_an_epoch_that_was_interrupted(self, data):
+    def test_not_called_after_an_interrupted_epoch(self, data):
         class Interrupt:
             def __call__(self, step, total):
                 if step == 5:
@@ -264,12 +264,12 @@ class TestFunctions:
         "wrong", [3, None, callback.ProgressBar, Recorder], ids=["3", "None", "a class of theirs",
                                                                 "a class"],
     )  # fmt: skip
-    def test_what_is_neither(self, wrong):
+    def test_neither_function_nor_callback(self, wrong):
         with pytest.raises(TypeError, match=r"functions \(estimator, epoch\) or .*FitCallback"):
-            MLPClassifier().set_callbacks(write_down, wrong)
+            MLPClassifier().set_callbacks(append_epoch, wrong)
 
 
-def test_older_versions_of_scikit_learn_have_none(monkeypatch, data):
+def test_older_scikit_learn_has_no_callbacks(monkeypatch, data):
     monkeypatch.setattr(callbacks, "FitCallback", None)
     assert not hasattr(MLPClassifier(), "set_callbacks")
     error = error_of(lambda: MLPClassifier().set_callbacks(print))

@@ -1,4 +1,4 @@
-"""MLPClassifier: classes from call to call, probabilities, class weights, given weights."""
+"""MLPClassifier: classes in successive calls, probabilities, class weights, from_weights."""
 
 import pickle
 from itertools import pairwise
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((60, 5))
-y = np.digitize(X[:, 0] + 0.3 * X[:, 1], [-0.5, 0.9])  # 0, 1, 2, in very different numbers
+y = np.digitize(X[:, 0] + 0.3 * X[:, 1], [-0.5, 0.9])  # 0, 1, 2, very imbalanced
 indicators = np.c_[y > 0, X[:, 2] > 0.5, X[:, 3] > -1].astype(int)
 
 
@@ -39,7 +39,7 @@ def random_layers(*units, seed=0):
 
 
 def forward(X, coefs, intercepts):
-    """Pre-activations of the output layer, by NumPy, with "relu"."""
+    """Pre-activations of the output layer of a ReLU network, computed with NumPy."""
     for W, b in zip(coefs[:-1], intercepts[:-1], strict=True):
         X = np.maximum(X @ W + b, 0)
     return X @ coefs[-1] + intercepts[-1]
@@ -67,7 +67,7 @@ class TestPredictions:
         assert_array_equal(clf.predict(X), labels)
         assert clf.score(X, target) == (labels == target).reshape(60, -1).all(axis=1).mean()
 
-    def test_a_probability_of_0_has_a_logarithm(self):
+    def test_log_of_probability_0(self):
         clf = MLPClassifier.from_weights([[[1e5]]], [[0.0]], classes=[0, 1])
         assert_array_equal(clf.predict_log_proba([[-1.0]]), [[0, -np.inf]])
 
@@ -84,9 +84,9 @@ class TestPredictions:
 
 
 class TestClasses:
-    """In partial_fit and with warm_start."""
+    """Classes in partial_fit and with warm_start."""
 
-    def test_they_must_come_first(self):
+    def test_first_partial_fit_needs_classes(self):
         with pytest.raises(ValueError, match="classes must be passed on the first call"):
             MLPClassifier().partial_fit(X, y)
         for wrong in (y + 1, y * 0.5):
@@ -95,7 +95,7 @@ class TestClasses:
                 clf.partial_fit(X, wrong, classes=[0, 1, 2])
             assert not fitted_attributes(clf)
 
-    def test_others_later(self):
+    def test_different_classes_later(self):
         clf = MLPClassifier().partial_fit(X, y, classes=[0, 1, 2])
         before = state(clf)
         with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
@@ -106,8 +106,8 @@ class TestClasses:
         clf.partial_fit(X, y, classes=[2, 1, 0]).partial_fit(X[y < 2], y[y < 2])
         assert_array_equal(clf.classes_, [0, 1, 2])
 
-    def test_few_of_them_in_each_batch(self):
-        """As all of them at once, in the same order."""
+    def test_batches_with_a_subset_of_the_classes(self):
+        """Same result as one call with all rows in the same order."""
         clf, whole = (classifier(shuffle=False, batch_size=20) for _ in range(2))
         order = np.argsort(y, kind="stable")
         for start in range(0, 60, 20):
@@ -121,7 +121,7 @@ class TestClasses:
         assert clf.out_activation_ == "logistic"
         assert clf.predict(X).shape == (60, 3)
 
-    def test_warm_start_needs_the_same(self):
+    def test_warm_start_needs_the_same_classes(self):
         clf = classifier(warm_start=True).fit(X, y)
         before = state(clf)
         for wrong in (y + 1, y % 2):
@@ -132,7 +132,7 @@ class TestClasses:
 
 
 class TestClassWeight:
-    """The same as weights of the samples."""
+    """Class weights are equivalent to sample weights."""
 
     @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
     def test_balanced(self, solver):
@@ -145,7 +145,7 @@ class TestClassWeight:
         assert np.abs(parameters(plain) - parameters(clf)).max() > 1e-4
 
     @pytest.mark.parametrize("target", [y, np.minimum(y, 1)], ids=["three", "two"])
-    def test_a_weight_of_2_is_a_row_twice(self, target):
+    def test_weight_2_equals_a_repeated_row(self, target):
         full = {"solver": "lbfgs", "max_iter": 8}
         weight = {0: 3, 1: 1} if target.max() == 1 else {0: 3, 1: 1, 2: 2}
         clf = classifier(class_weight=weight, **full).fit(X, target)
@@ -155,7 +155,7 @@ class TestClassWeight:
         assert_allclose(clf.loss_, repeated.loss_, rtol=1e-9)
 
     def test_partial_fit_with_dict(self):
-        """Also where a batch has few of the classes, and the dict does not have all."""
+        """Even if a batch has a subset of the classes and the dict lacks some."""
         clf, expected = classifier(class_weight={0: 3.0, 2: 0.5}), classifier()
         for rows in (slice(None), y == 1, y < 2):
             clf.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
@@ -165,7 +165,7 @@ class TestClassWeight:
 
     @pytest.mark.parametrize("fitted", [False, True])
     def test_partial_fit_with_balanced(self, fitted):
-        """SGDClassifier's error."""
+        """The error is SGDClassifier's."""
         clf = classifier(class_weight="balanced")
         if fitted:
             clf.fit(X, y)
@@ -177,7 +177,7 @@ class TestClassWeight:
         assert errors[0] == errors[1]
         assert_state(clf, before)
 
-    def test_weights_that_do_not_train(self):
+    def test_class_weights_that_make_training_impossible(self):
         for weight, message in (
             ({0: -1.0}, "class_weight must have finite weights"),
             ({0: 1e306, 1: 1e306, 2: 1e306}, "sample_weight times class_weight must have a"),
@@ -187,8 +187,8 @@ class TestClassWeight:
                 clf.fit(X, y)
             assert not fitted_attributes(clf)
 
-    def test_validation_has_none(self):
-        """Early stopping watches a loss and an accuracy of which class weights are no part."""
+    def test_validation_ignores_class_weights(self):
+        """Early stopping watches the loss and the accuracy without class weights."""
         clf = classifier(
             class_weight={0: 50.0}, early_stopping=True, max_iter=1, scoring="neg_log_loss",
             validation_fraction=0.5,
@@ -209,7 +209,7 @@ class TestClassWeight:
     ids=["three classes", "two classes", "labels"],
 )
 def test_the_optimum_is_the_smoothed_label(y, expected):
-    """(1 - s) y + s / k for k classes, two for each label of several (Keras)."""
+    """(1 - s) y + s / k with k classes, where k = 2 for each label if multilabel (Keras)."""
     clf = MLPClassifier(
         (), solver="lbfgs", alpha=0.0, label_smoothing=0.3, tol=1e-9, random_state=0
     )
@@ -236,9 +236,9 @@ class TestFromWeights:
     @pytest.mark.parametrize("classes", [[0, 1], [False, True], ["no", "yes"], [-1, 1]], ids=str)
     @pytest.mark.parametrize("n_outputs", [1, 2])
     def test_two_classes(self, classes, n_outputs):
-        """One output is the log-odds of the second, two are the softmax's.
+        """One output is the log-odds of the second class; two are the inputs of the softmax.
 
-        Scorers take a decision function of shape (n_samples,) of any binary classifier.
+        Scorers expect every binary classifier's decision function to have shape (n_samples,).
         """
         coefs, intercepts = random_layers(5, 4, n_outputs)
         clf = MLPClassifier.from_weights(coefs, intercepts, classes=classes)
@@ -255,7 +255,7 @@ class TestFromWeights:
 
     @pytest.mark.parametrize("n_labels", [2, 4])
     def test_scikit_learns_multilabel_model(self, n_labels):
-        """It predicts what it did there, and goes on alike."""
+        """It gives the same predictions, and trains further in the same way."""
         Y = (X[:, :n_labels] + X[:, -1:] > 0).astype(int)
         params = {"solver": "sgd", "hidden_layer_sizes": (4,), "max_iter": 5, "random_state": 0}
         theirs = sklearn.neural_network.MLPClassifier(**params, momentum=0.0).fit(X, Y)
@@ -276,7 +276,7 @@ class TestFromWeights:
         assert_allclose(ours.coefs_[0], theirs.coefs_[0])
         assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(X), ours.predict(X))
 
-    def test_two_classes_with_two_outputs_go_on(self):
+    def test_two_classes_with_two_outputs_can_be_trained(self):
         coefs, intercepts = random_layers(5, 4, 2)
         clf = MLPClassifier.from_weights(
             coefs, intercepts, classes=["no", "yes"], warm_start=True, max_iter=30,
@@ -294,7 +294,7 @@ class TestFromWeights:
         assert clf.coefs_[-1].shape[1] == 1
 
     @pytest.mark.parametrize("target", [y, y > 0], ids=["three", "two"])
-    def test_it_goes_on_as_the_fit_that_left_the_weights(self, target):
+    def test_partial_fit_continues_like_the_original(self, target):
         for method, params in (
             ("partial_fit", {"solver": "sgd", "momentum": 0.0}), ("fit", {"warm_start": True})
         ):  # fmt: skip
@@ -327,7 +327,7 @@ class TestFromWeights:
         ids=str,
     )
     def test_bad_classes_of_a_multilabel_model(self, classes, n_outputs):
-        """Labels are the columns of y, which have no names; of one there is no indicator matrix."""
+        """Labels are the numbers of y's columns; an indicator matrix has at least two."""
         with pytest.raises(ValueError, match=r"classes"):
             MLPClassifier.from_weights(
                 *random_layers(5, 4, n_outputs), classes=classes, multilabel=True

@@ -1,4 +1,4 @@
-"""What a fitted estimator holds: weights that can be set, history, pickles and copies."""
+"""The fitted state of an estimator: weights that can be set, history, pickles and copies."""
 
 import copy
 import os
@@ -29,7 +29,7 @@ def fitted(digits):
 
 
 class TestWeights:
-    def test_they_are_views_of_one_vector(self, fitted):
+    def test_weights_are_views_of_one_vector(self, fitted):
         estimator, _, _ = fitted
         vector = estimator._network.parameters
         for array in estimator.coefs_ + estimator.intercepts_:
@@ -37,8 +37,8 @@ class TestWeights:
         assert vector.size == sum(a.size for a in estimator.coefs_ + estimator.intercepts_)
 
     @pytest.mark.parametrize("how", ["in place", "item", "attribute"])
-    def test_setting_them_takes_effect(self, fitted, how):
-        """In predict, and where partial_fit and warm_start go on."""
+    def test_changed_weights_are_used(self, fitted, how):
+        """In predict, and by partial_fit and warm_start."""
         estimator, X, y = fitted
         weights = [0.5 * W for W in estimator.coefs_]
         expected = copy.deepcopy(estimator)
@@ -60,7 +60,7 @@ class TestWeights:
         assert_array_equal(estimator.predict_proba(X), expected.predict_proba(X))
 
     def test_pruning_units(self, fitted):
-        """Layers of other sizes than in fit, in predict and partial_fit."""
+        """predict and partial_fit work with layer sizes that differ from those of the fit."""
         estimator, X, y = fitted
         keep = np.arange(0, 20, 2)
         dead = np.setdiff1d(np.arange(20), keep)
@@ -74,8 +74,8 @@ class TestWeights:
         estimator.partial_fit(X, y)
         assert [W.shape for W in estimator.coefs_] == [(64, 10), (10, 10), (10, 10)]
 
-    def test_weights_from_elsewhere(self, digits):
-        """Lists of any dtype, into an estimator that was never fitted."""
+    def test_weights_set_on_an_unfitted_estimator(self, digits):
+        """The weights are lists of any dtype."""
         estimator = MLPRegressor(activation="identity")
         estimator.coefs_ = [[[1, 2], [3, 4]], np.array([[1], [1]], dtype=np.float32)]
         estimator.intercepts_ = [[0, 1], [5]]
@@ -83,7 +83,7 @@ class TestWeights:
         estimator.n_features_in_ = 2
         assert_array_equal(estimator.predict([[1, 1], [2, 0]]), [16, 12])
 
-    def test_weights_that_do_not_fit(self, fitted):
+    def test_weights_of_mismatched_shapes(self, fitted):
         estimator, X, _ = fitted
         estimator.coefs_[1] = np.ones((7, 7))
         with pytest.raises(ValueError, match=r"shapes of the layers do not agree: coefs_ \[\(64"):
@@ -97,7 +97,7 @@ class TestWeights:
 
 
 class TestPickles:
-    def test_weights_are_held_once(self, digits):
+    def test_pickle_has_weights_once(self, digits):
         X, y = digits
         for solver, early_stopping, copies in [
             ("lbfgs", False, 1), ("sgd", False, 2), ("adam", False, 3), ("adam", True, 1),
@@ -117,7 +117,7 @@ class TestPickles:
         [copy.copy, copy.deepcopy, lambda estimator: pickle.loads(pickle.dumps(estimator))],
         ids=["copy", "deepcopy", "pickle"],
     )
-    def test_copies_go_on_alike(self, digits, solver, copied):
+    def test_copies_train_like_the_original(self, digits, solver, copied):
         X, y = digits
         estimator = MLPClassifier(solver=solver, max_iter=3, random_state=0).fit(X, y)
         twin = copied(estimator)
@@ -169,9 +169,9 @@ class TestPickles:
 
 
 class TestHistory:
-    """What has been counted and recorded, from one fit to the next."""
+    """Counts and records across successive fits."""
 
-    def test_a_property_of_fitted_estimators(self, digits):
+    def test_only_fitted_estimators_have_it(self, digits):
         estimator = MLPClassifier(5, max_iter=2)
         assert not hasattr(estimator, "history_")
         with pytest.raises(AttributeError, match=r"MLPClassifier has no history_ before"):
@@ -208,7 +208,7 @@ class TestHistory:
         assert estimator.n_iter_ == 1
         assert estimator.best_loss_ == min(estimator.loss_curve_)
 
-    def test_a_new_fit_forgets(self, digits):
+    def test_a_new_fit_starts_afresh(self, digits):
         X, y = digits
         estimator = MLPClassifier(5, max_iter=3, record_train_score=True).fit(X, y)
         estimator.set_params(max_iter=2, record_train_score=False).fit(X, y)
@@ -220,7 +220,7 @@ class TestHistory:
         assert not hasattr(estimator, "loss_curve_")
         assert estimator.n_features_in_ == 5
 
-    def test_quantities_that_come_and_go(self, digits):
+    def test_quantities_recorded_in_some_fits(self, digits):
         estimator = MLPClassifier(5, max_iter=2, warm_start=True).fit(*digits)
         estimator.set_params(record_train_score=True).fit(*digits)
         assert_array_equal(np.isnan(estimator.history_["train_score"]), [True] * 2 + [False] * 2)
@@ -243,7 +243,7 @@ class TestHistory:
 
 
 class TestSnapshot:
-    def test_attributes_and_the_lengths_of_lists_come_back(self):
+    def test_restores_attributes_and_lengths_of_lists(self):
         estimator = MLPRegressor()
         estimator.loss_curve_, network = [1.0, 2.0], object()
         estimator._network, curve = network, estimator.loss_curve_
@@ -264,7 +264,7 @@ class TestSnapshot:
 )  # fmt: skip
 @settings(max_examples=30)
 def test_any_fitted_state_survives_a_pickle(solver, early_stopping, hidden, dtype, kind):
-    """It predicts the same, and goes on the same."""
+    """The copy predicts and trains like the original."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((40, 3)).astype(dtype)
     y = {

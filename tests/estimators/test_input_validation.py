@@ -1,4 +1,4 @@
-"""What users give to fit and predict: refused in scikit-learn's words, or taken in any form."""
+"""Data passed to fit and predict: scikit-learn's errors for bad data, and all valid forms."""
 
 import numpy as np
 import pytest
@@ -74,14 +74,14 @@ OF_CLASSIFIER = {
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("what", BAD | OF_CLASSIFIER)
-def test_errors_are_in_scikit_learns_words_and_leave_the_estimator(what):
+def test_errors_match_scikit_learn_and_leave_the_estimator_unchanged(what):
     assert_refused("MLPClassifier", (BAD | OF_CLASSIFIER)[what])
     if what in BAD:
         assert_refused("MLPRegressor", BAD[what])
 
 
 def assert_refused(name, args):
-    """By fit and by partial_fit, of a new estimator and of one that is fitted."""
+    """By fit and partial_fit, of a new estimator and of a fitted one."""
     Estimator = getattr(cymlp, name)
     expected = error_of(getattr(sklearn.neural_network, name)().fit, *args)
     for method in ("fit", "partial_fit"):
@@ -106,7 +106,7 @@ def test_regression_on_strings(method):
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
-def test_what_cannot_be_predicted(method):
+def test_bad_input_of_predict(method):
     fitted = MLPClassifier(max_iter=1).fit(X, y)
     before = state(fitted)
     for wrong, message in [
@@ -123,7 +123,7 @@ def test_what_cannot_be_predicted(method):
 
 
 @pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
-def test_a_column_is_taken_for_a_vector_with_a_warning(Estimator):
+def test_column_vector_y_gives_a_warning(Estimator):
     with pytest.warns(sklearn.exceptions.DataConversionWarning, match="column-vector"):
         Estimator(max_iter=1).fit(X, y[:, None])
 
@@ -138,8 +138,8 @@ class TestWeights:
         right = np.ones(20)
         assert checked_weights(right, X) is right
 
-    def test_negative_ones(self):
-        """scikit-learn lets them pass and may divide by zero."""
+    def test_negative_weights(self):
+        """scikit-learn accepts them and may divide by zero."""
         weights = np.r_[-1.0, np.ones(19)]
         with pytest.raises(ValueError, match=r"Negative values.*sample_weight"):
             checked_weights(weights, X)
@@ -147,8 +147,8 @@ class TestWeights:
             MLPRegressor().fit(X, y, weights)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_their_magnitude(self, dtype):
-        """Nothing would be left of the gradients, or of their mean."""
+    def test_magnitude_of_weights(self, dtype):
+        """The gradients, or their mean, would underflow to 0."""
         limits = np.finfo(dtype)
         least = float(limits.tiny / limits.eps)
         for largest, n, good in (
@@ -164,7 +164,7 @@ class TestWeights:
 
 
 class TestFastCheck:
-    """Data of which scikit-learn's validation would change nothing skip it."""
+    """scikit-learn's validation is skipped if it would not change the data."""
 
     def test_of_X(self):
         for data, expected in (
@@ -198,7 +198,7 @@ class TestFastCheck:
             assert are_finite_numbers(target) == numbers, target
             assert are_plain_labels(target) == labels, target
 
-    def test_it_sets_and_checks_what_the_long_one_does(self):
+    def test_same_attributes_and_errors_as_the_full_check(self):
         estimator = MLPRegressor()
         estimator.feature_names_in_ = np.array(["a", "b", "c"], dtype=object)
         data, target = check_X_y(estimator, X, X[:, 0], are_finite_numbers, reset=True)
@@ -215,8 +215,8 @@ class TestFastCheck:
         with pytest.raises(ValueError, match="X has 2 features"):
             check_X(estimator, X[:, :2])
 
-    def test_one_row_goes_the_long_way(self):
-        """As scikit-learn has something to say of it, for classes."""
+    def test_one_row_gets_the_full_check(self):
+        """scikit-learn's validation treats a single sample specially."""
         assert MLPRegressor(max_iter=1).fit(X[:1], X[:1, 0]).predict(X).shape == (20,)
 
 
@@ -230,7 +230,7 @@ def broken(X, attribute, position, value):
 
 
 def none_stored(X, last):
-    """X whose index pointer falls to ``last``, so that SciPy takes it for empty."""
+    """X whose indptr ends with ``last``, so that SciPy treats it as empty."""
     X.indptr[5], X.indptr[-1] = 10**9, last
     return X
 
@@ -275,10 +275,10 @@ BROKEN = {
 
 
 class TestSparse:
-    """Indices that lead out of a matrix are an error, not a read out of bounds."""
+    """Indices out of bounds raise an error; nothing is read out of bounds."""
 
     @pytest.mark.parametrize("make, message", BROKEN.values(), ids=BROKEN)
-    def test_what_is_broken(self, make, message):
+    def test_broken_matrices(self, make, message):
         with pytest.raises(ValueError, match=rf"Input X is a broken sparse .*({message})"):
             checked_sparse(make())
 
@@ -297,8 +297,8 @@ class TestSparse:
         with pytest.raises(ValueError, match="Input y is a broken sparse csr matrix"):
             MLPClassifier((8,), max_iter=1).fit(DENSE, Y)
 
-    def test_what_is_whole_shares_its_memory(self):
-        """And is left as it was, its spare entries too, which SciPy's own check cuts off."""
+    def test_valid_matrices_are_not_copied(self):
+        """They are not modified, although SciPy's own check removes spare entries."""
         assert checked_sparse(DENSE) is DENSE
         for matrix in (csr_matrix(DENSE), csc_matrix(DENSE)):
             assert np.shares_memory(checked_sparse(matrix).data, matrix.data)
@@ -326,7 +326,7 @@ class TestSparse:
     @given(st.integers(0, 2**32))
     @settings(max_examples=100)
     def test_damage_is_an_error_or_harmless(self, seed):
-        """Then the numbers are those of the dense matrix."""
+        """If there is no error, the result is that of the dense matrix."""
         X = damaged(np.random.default_rng(seed))
         labels = np.arange(N_ROWS) % 3
         estimator = MLPClassifier((3,), max_iter=1, random_state=0)
@@ -337,13 +337,13 @@ class TestSparse:
                 checked_sparse(X)
         else:
             if X.format != "coo":
-                X.prune()  # SciPy's BSR cannot be converted with entries to spare
+                X.prune()  # SciPy cannot convert a BSR matrix with spare entries
             dense = X.toarray()
             assert_allclose(proba, estimator.fit(dense, labels).predict_proba(dense), rtol=1e-6)
 
 
 def damaged(rng):
-    """DENSE in some format, with some value of one of its index arrays put wrong."""
+    """DENSE in a random format, with one random value of an index array changed."""
     kind = rng.choice(["csr", "csc", "coo", "bsr"])
     X = csr_array(DENSE).asformat(kind).copy()
     name = rng.choice(("row", "col") if kind == "coo" else ("indices", "indptr"))

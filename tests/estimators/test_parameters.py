@@ -1,4 +1,4 @@
-"""Every parameter: what is refused, in scikit-learn's words, and what may have been meant."""
+"""Every parameter: scikit-learn's errors for bad values, and suggestions."""
 
 import re
 
@@ -14,7 +14,7 @@ from cymlp._estimators.parameters import _PARAMETERS, check_parameters, check_so
 X = np.random.default_rng(0).standard_normal((20, 3))
 y = np.arange(20) % 2
 
-# Of each of scikit-learn's parameters values on both sides of each bound, and of other types.
+# For each of scikit-learn's parameters, values on both sides of each bound, and other types.
 AS_IN_SCIKIT_LEARN = {
     "hidden_layer_sizes": [2.5, "a", None, 0],
     "activation": ["swish", None, 3],
@@ -73,15 +73,15 @@ def test_every_parameter_is_tried():
 
 
 def normalized(message):
-    """A message with the options of an enumeration in order: scikit-learn has them in a set."""
+    """A message with sorted options, as scikit-learn lists them in the order of a set."""
     return re.sub(
         r"\{(.*?)\}", lambda match: "{" + ", ".join(sorted(match[1].split(", "))) + "}", message
     )
 
 
 @pytest.mark.parametrize("name", AS_IN_SCIKIT_LEARN)
-def test_type_and_words_of_the_error_are_scikit_learns(name):
-    """But for what cymlp allows more."""
+def test_error_type_and_message_match_scikit_learn(name):
+    """Except for values that only cymlp allows."""
     for value in AS_IN_SCIKIT_LEARN[name]:
         theirs = error_of(sklearn.neural_network.MLPClassifier(**{name: value}).fit, X, y)
         ours = error_of(MLPClassifier(**{name: value}).fit, X, y)
@@ -106,7 +106,7 @@ def test_the_error_names_parameter_and_value(name):
         assert f"Got {value!r} instead." in str(error)
 
 
-# Ends of intervals and values of every type that is allowed.
+# Ends of intervals, and values of every allowed type.
 GOOD = {
     "hidden_layer_sizes": [(), 1, [3, 2], "3-2", np.array([4])],
     "activation": ["mish", ["relu", "tanh"], np.array(["relu"])],
@@ -136,7 +136,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_what_is_allowed(name):
+def test_allowed_values(name):
     for value in GOOD[name]:
         check_parameters(estimator_with(name, value))
 
@@ -168,7 +168,7 @@ MEANT = [
 ]
 
 
-def test_what_a_value_may_have_been_meant_to_be():
+def test_errors_suggest_a_value():
     for name, value, meant in MEANT:
         message = str(error_of(check_parameters, estimator_with(name, value)))
         end = f"Got {value!r} instead."
@@ -176,8 +176,8 @@ def test_what_a_value_may_have_been_meant_to_be():
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "from_weights", "loss_gradient"])
-def test_every_method_that_computes_checks_them_first(method):
-    """Before the data are looked at; and nothing is set."""
+def test_every_method_that_computes_checks_parameters_first(method):
+    """Before it checks the data or sets an attribute."""
     with pytest.raises(ValueError, match="'momentum' parameter of MLPRegressor"):
         if method == "from_weights":
             MLPRegressor.from_weights([[[1.0]]], [[1.0]], momentum=2)
@@ -191,12 +191,12 @@ def test_every_method_that_computes_checks_them_first(method):
     assert not fitted_attributes(estimator)
 
 
-def test_scikit_learn_may_be_told_to_check_nothing():
+def test_validation_can_be_skipped():
     with config_context(skip_parameter_validation=True):
         check_parameters(MLPClassifier(momentum=2))
 
 
-def test_a_subclass_may_have_parameters_of_its_own():
+def test_a_subclass_may_add_parameters():
     class Subclass(MLPRegressor):
         def __init__(self, extra=1, max_iter=2):
             super().__init__(max_iter=max_iter)
@@ -232,7 +232,7 @@ class TestSolver:
         with pytest.raises(ValueError, match=name):
             MLPRegressor(solver="lbfgs", **{name: value}).fit(X, y)
 
-    def test_lbfgs_takes_defaults(self):
+    def test_lbfgs_accepts_defaults(self):
         for Estimator in (MLPClassifier, MLPRegressor):
             check_solver(Estimator(solver="lbfgs", dropout=[0.0, 0.0], l1_ratio=[0.0]))
 

@@ -1,4 +1,4 @@
-"""What a fit prints: nothing, scikit-learn's lines, or one bar."""
+"""What a fit prints: nothing, scikit-learn's lines, or a progress bar."""
 
 import builtins
 import warnings
@@ -16,11 +16,11 @@ y = (X[:, 0] > 0).astype(int)
 
 
 def show(verbose):
-    """Two epochs, with and without a score, and a message."""
+    """Show two epochs, with and without a score, and a message."""
     with Progress(verbose, 3) as progress:
         progress.end_epoch(1, 0.123456789)
         progress.end_epoch(2, 0.1, 0.5)
-        progress.say("Stopping.")
+        progress.write("Stopping.")
 
 
 LINES = "Iteration 1, loss = 0.12345679\nIteration 2, loss = 0.10000000\n" + (
@@ -45,7 +45,7 @@ def test_a_bar(capsys):
     assert "epoch" in err
 
 
-def test_without_tqdm_a_bar_becomes_lines(capsys, monkeypatch):
+def test_lines_instead_of_a_bar_without_tqdm(capsys, monkeypatch):
     original = builtins.__import__
 
     def without_tqdm(name, *args, **kwargs):
@@ -58,7 +58,7 @@ def test_without_tqdm_a_bar_becomes_lines(capsys, monkeypatch):
     assert capsys.readouterr() == (LINES, "")
 
 
-def test_a_bar_is_closed_by_an_exception(capsys):
+def test_an_exception_closes_the_bar(capsys):
     pytest.importorskip("tqdm")
     with pytest.raises(RuntimeError), Progress(2, 3) as progress:
         raise RuntimeError
@@ -86,7 +86,7 @@ def printed(estimator, capsys):
     ],
     ids=str,
 )  # fmt: skip
-def test_a_fit_prints_what_scikit_learns_prints(name, params, capsys):
+def test_a_fit_prints_the_same_as_scikit_learn(name, params, capsys):
     params = {"hidden_layer_sizes": 5, "random_state": 0, "verbose": True, **params}
     ours, theirs = (getattr(module, name)(**params) for module in (cymlp, sklearn.neural_network))
     expected = printed(theirs, capsys).out

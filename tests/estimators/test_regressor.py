@@ -1,4 +1,4 @@
-"""MLPRegressor: its losses, and an estimator made of given weights."""
+"""MLPRegressor: its losses, and from_weights."""
 
 from itertools import pairwise
 
@@ -29,8 +29,8 @@ def regressor(**params):
 
 class TestLosses:
     @pytest.mark.parametrize("quantile", [0.1, 0.9])
-    def test_a_quantile_lies_above_its_share_of_the_targets(self, quantile):
-        """Not only on the whole: where there is little noise, and where there is much."""
+    def test_a_quantile_is_above_the_right_fraction_of_targets(self, quantile):
+        """Overall, and also in the regions with little and with much noise."""
         rng = np.random.default_rng(1)
         x = rng.uniform(-1, 1, 7000)
         target = np.sin(3 * x) + (0.2 + 0.2 * (x + 1)) * rng.gamma(2.0, 1.0, 7000)
@@ -44,7 +44,7 @@ class TestLosses:
         for part in (x[3000:, 0] < 0, x[3000:, 0] >= 0):
             assert abs(below[part].mean() - quantile) < 0.05
 
-    def test_the_median_is_half_the_absolute_error(self):
+    def test_the_median_has_half_the_absolute_error(self):
         params = {"solver": "sgd", "alpha": 0.0}
         half = regressor(loss="absolute_error", learning_rate_init=0.005, **params)
         median = regressor(loss="quantile", quantile=0.5, **params)
@@ -54,15 +54,15 @@ class TestLosses:
 
     @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
     @pytest.mark.parametrize("target", [numbers, several], ids=["one", "several"])
-    def test_huber_of_huge_delta_is_the_squared_error(self, solver, target):
+    def test_huber_with_huge_delta_is_the_squared_error(self, solver, target):
         huber = regressor(loss="huber", delta=1e8, solver=solver, max_iter=10).fit(X, target)
         squared = regressor(solver=solver, max_iter=10).fit(X, target)
         assert_allclose(huber.predict(X), squared.predict(X), rtol=1e-6, atol=1e-9)
         if target is numbers:
             assert_allclose(huber.loss_, squared.loss_, rtol=1e-6)
 
-    def test_huber_of_small_delta_is_the_absolute_error(self):
-        """Over delta."""
+    def test_huber_with_small_delta_is_the_absolute_error(self):
+        """Once divided by delta."""
         params = {"solver": "sgd", "alpha": 0.0}
         huber = regressor(loss="huber", delta=1e-7, learning_rate_init=0.01 / 1e-7, **params)
         absolute = regressor(loss="absolute_error", **params)
@@ -70,7 +70,7 @@ class TestLosses:
         assert_allclose(huber.predict(X), absolute.predict(X), rtol=1e-5, atol=1e-6)
         assert_allclose(np.array(huber.loss_curve_) / 1e-7, absolute.loss_curve_, rtol=1e-5)
 
-    def test_huber_bears_outliers(self):
+    def test_huber_is_robust_to_outliers(self):
         target = X @ [1.0, 2.0, 0.0, -1.0, 0.5]
         spoilt = target.copy()
         spoilt[:5] += 300
@@ -82,7 +82,7 @@ class TestLosses:
         theirs = np.abs(HuberRegressor(alpha=0).fit(X, spoilt).predict(X) - target).max()
         assert errors["huber"] < theirs + 1 < errors["squared_error"] / 3
 
-    def test_a_quantile_has_to_be_given(self):
+    def test_quantile_is_required(self):
         for method in ("fit", "partial_fit"):
             reg = regressor(loss="quantile")
             with pytest.raises(ValueError, match="loss='quantile' requires quantile"):
@@ -91,7 +91,7 @@ class TestLosses:
         assert np.isfinite(regressor(loss="quantile", quantile=0.0).fit(X, numbers).loss_)
 
     def test_poisson(self):
-        """It predicts positive numbers, and its loss is half the deviance."""
+        """Predictions are positive, and the loss is half the deviance."""
         counts = np.round(np.exp(numbers))
         reg = regressor(loss="poisson", alpha=0.0, max_iter=30).fit(X, counts)
         assert reg.out_activation_ == "exp"
@@ -168,20 +168,20 @@ class TestFromWeights:
         for sizes in ("4-3", (4, 3), [4, 3], np.array([4, 3])):
             reg = MLPRegressor.from_weights(coefs, intercepts, hidden_layer_sizes=sizes)
             assert reg.hidden_layer_sizes is sizes
-        with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(4, 4\) does not fit"):
+        with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(4, 4\) does not match"):
             MLPRegressor.from_weights(coefs, intercepts, hidden_layer_sizes=(4, 4))
         with pytest.raises(TypeError, match="beauty"):
             MLPRegressor.from_weights(coefs, intercepts, beauty=3)
 
     @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-    def test_warm_start_goes_on_as_the_fit_that_left_the_weights(self, solver):
+    def test_warm_start_continues_like_the_original(self, solver):
         reg = regressor(solver=solver, warm_start=True).fit(X, several)
         twin = MLPRegressor.from_weights(reg.coefs_, reg.intercepts_, **reg.get_params())
         reg.fit(X, several), twin.fit(X, several)
         assert_array_equal(parameters(twin), parameters(reg))
         assert twin.n_iter_ == len(twin.history_["loss"]) == 5
 
-    def test_partial_fit_goes_on(self):
+    def test_partial_fit_continues(self):
         reg = regressor(solver="sgd", momentum=0.0).fit(X, several)
         twin = MLPRegressor.from_weights(reg.coefs_, reg.intercepts_, **reg.get_params())
         reg.partial_fit(X, several), twin.partial_fit(X, several)
@@ -189,7 +189,7 @@ class TestFromWeights:
         with pytest.raises(ValueError, match="features"):
             twin.partial_fit(X[:, :4], several)
 
-    def test_names_of_features_can_be_set(self):
+    def test_feature_names_can_be_set(self):
         pd = pytest.importorskip("pandas")
         data = pd.DataFrame(X, columns=list("abcde"))
         fitted = regressor().fit(data, several)

@@ -1,4 +1,4 @@
-"""Targets: between y and what a network learns, there and back."""
+"""Targets: encoding y for a network, and decoding its outputs."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def label_targets(y, n_outputs=None, **params):
 
 
 def one_hot(encoded, n_outputs):
-    """Outputs of a network that is sure of these targets."""
+    """Outputs of a network that predicts these targets with certainty."""
     return np.eye(n_outputs)[encoded] if encoded.ndim == 1 else encoded.astype(float)
 
 
@@ -33,8 +33,8 @@ LABELS = [
 
 class TestLabels:
     @given(st.one_of(*[st.lists(labels, min_size=1, max_size=20) for labels in LABELS]))
-    def test_any_labels_survive_encoding_and_decoding(self, labels):
-        """Of one class, of two or of many; as targets, and as outputs that are sure of them."""
+    def test_labels_round_trip(self, labels):
+        """With one, two or many classes, from targets and from certain outputs."""
         y = np.array(labels)
         targets = label_targets(y)
         encoded = targets.encode(y, np.float64)
@@ -49,11 +49,11 @@ class TestLabels:
             assert_array_equal(decoded, y)
 
     @given(st.integers(2, 4), st.lists(st.integers(0, 15), min_size=1), st.booleans())
-    def test_any_indicators_survive(self, n_labels, numbers, sparse):
+    def test_indicators_round_trip(self, n_labels, numbers, sparse):
         Y = (np.array(numbers)[:, None] >> np.arange(n_labels)) & 1
         given_Y = csr_matrix(Y) if sparse else Y
         targets = label_targets(given_Y)
-        if not targets.is_multilabel:  # rows that are alike are no indicator matrix to scikit-learn
+        if not targets.is_multilabel:  # if all rows are identical, scikit-learn sees none
             return
         encoded = targets.encode(given_Y, np.float64)
         assert encoded.dtype == bool and encoded.flags.c_contiguous
@@ -62,10 +62,10 @@ class TestLabels:
         assert issparse(decoded) == sparse
         assert_array_equal(decoded.toarray() if sparse else decoded, Y)
 
-    def test_one_class_alone_is_the_first(self):
+    def test_a_single_class_is_encoded_as_the_first(self):
         assert not label_targets(np.array(["a", "a"])).encode(np.array(["a", "a"]), float).any()
 
-    def test_of_equal_outputs_the_first_class(self):
+    def test_ties_go_to_the_first_class(self):
         targets = label_targets(np.array([3, 5, 9]))
         assert_array_equal(targets.decode(np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])), [3, 5])
 
@@ -80,7 +80,7 @@ class TestLabels:
         ],
         ids=["unknown", "unknown of two", "indicators", "labels", "fewer labels"],
     )
-    def test_a_fitted_network_knows_its_labels(self, y, wrong, message):
+    def test_labels_that_do_not_match_the_network(self, y, wrong, message):
         targets = label_targets(y, n_outputs=3)
         targets.encode(y, np.float64)
         with pytest.raises(ValueError, match=message):
@@ -99,7 +99,7 @@ class TestLabels:
             expected = accuracy_score(y, predicted, sample_weight=w)
             assert label_targets(y).score(y, predicted, w) == expected
         assert not label_targets(y).prefers_loss
-        assert not label_targets(y).sums_over_outputs
+        assert not label_targets(y).reports_mean_over_outputs
 
     def test_the_loss(self):
         assert label_targets(np.arange(3), label_smoothing=0.2).loss == {
@@ -112,7 +112,7 @@ class TestLabels:
          np.array(["a", "b"]), np.eye(3, dtype=int)],
         ids=["three", "two", "one", "bools", "strings", "indicators"],
     )  # fmt: skip
-    def test_the_quick_binarizer_is_scikit_learns(self, y):
+    def test_the_quick_binarizer_equals_scikit_learns(self, y):
         ours, theirs = fitted_binarizer(y), LabelBinarizer().fit(y)
         assert ours.y_type_ == theirs.y_type_
         assert ours.sparse_input_ == theirs.sparse_input_
@@ -128,13 +128,13 @@ class TestClassWeights:
         targets = label_targets(y, class_weight=class_weight)
         return targets.training_weights(y, sample_weight, dtype)
 
-    def test_without_them_the_samples_weights_stay(self):
+    def test_without_class_weights_sample_weights_are_unchanged(self):
         own = np.ones(4)
         assert self.weights(self.Y, None, own) is own
         assert self.weights(self.Y, None) is None
 
     @pytest.mark.parametrize("own", [None, np.arange(4.0)], ids=["plain", "weighted"])
-    def test_factors_of_each_sample(self, own):
+    def test_weights_per_sample(self, own):
         factors = np.ones(4) if own is None else own
         assert_array_equal(self.weights(self.Y, {"low": 2.0}, own), factors * [2, 1, 1, 2])
         balanced = compute_class_weight("balanced", classes=np.unique(self.Y), y=self.Y)
@@ -146,17 +146,17 @@ class TestClassWeights:
         assert_allclose(self.weights(self.MANY, "balanced", own), expected)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_their_dtype_is_that_of_X(self, dtype):
+    def test_weights_have_the_dtype_of_X(self, dtype):
         assert self.weights(self.Y, "balanced", dtype=dtype).dtype == dtype
 
-    def test_a_class_that_is_not_there(self):
-        """As in scikit-learn: of a rare class a part of the data may have nothing."""
+    def test_a_class_missing_in_y(self):
+        """As in scikit-learn, since part of the data may lack a rare class."""
         assert_array_equal(self.weights(np.arange(2), {0: 1, 1: 2, 2: 3}), [1, 2])
 
     @pytest.mark.parametrize(
         "y, class_weight, message",
         [
-            (Y, [{0: 1}], r"class_weight=\[{0: 1}\] .*list.*indicator matrix"),
+            (Y, [{0: 1}], r"class_weight=\[{0: 1}\] .*a list is only for multilabel y"),
             (Y, {"low": 1, "no": 2}, r"class_weight={.*} .* \['no'\]"),
             (np.arange(3), {0: 1, 9: 2, "a": 1}, r"class_weight={.*} .* \[9, 'a'\]"),
             (np.arange(3), {0: "x"}, "class_weight={0: 'x'}"),
@@ -171,7 +171,7 @@ class TestClassWeights:
         ],
         ids=lambda value: "" if isinstance(value, np.ndarray) else str(value),
     )
-    def test_what_does_not_fit(self, y, class_weight, message):
+    def test_class_weights_that_do_not_match_y(self, y, class_weight, message):
         with pytest.raises(ValueError, match=message) as caught:
             self.weights(y, class_weight)
         assert "compute_" not in str(caught.value)
@@ -183,7 +183,7 @@ class TestNumbers:
         st.integers(1, 3),
         st.sampled_from([np.float32, np.float64]),
     )  # fmt: skip
-    def test_any_numbers_survive(self, numbers, n_outputs, dtype):
+    def test_numbers_round_trip(self, numbers, n_outputs, dtype):
         y = np.array(numbers)
         if n_outputs > 1:
             y = np.stack([y] * n_outputs, axis=1)
@@ -209,18 +209,18 @@ class TestNumbers:
         assert targets.loss == {"loss": loss, "loss_parameter": parameter}
         assert targets.output_activation == output_activation
         assert targets.prefers_loss is prefers_loss
-        assert targets.sums_over_outputs is (loss == "squared_error")
+        assert targets.reports_mean_over_outputs is (loss == "squared_error")
         assert not targets.stratifies(np.zeros((3, 1)))
         assert targets.training_weights(None, None, float) is None
 
-    def test_counts_are_not_negative(self):
+    def test_negative_counts_are_refused(self):
         targets = NumberTargets(None, "poisson")
         assert_array_equal(targets.encode(np.array([0.0, 2.5]), float), [[0], [2.5]])
         with pytest.raises(ValueError, match=r"loss='poisson' requires y >= 0.*-0.5"):
             targets.encode(np.array([-0.5, 0.0]), float)
         NumberTargets(None, "squared_error").encode(np.array([-0.5]), float)
 
-    def test_a_fitted_network_knows_its_outputs(self):
+    def test_outputs_that_do_not_match_the_network(self):
         targets = NumberTargets(2, "squared_error")
         targets.encode(np.ones((3, 2)), float)
         for wrong in (np.ones(3), np.ones((3, 3))):

@@ -1,4 +1,4 @@
-"""Warnings: how a fit ended, settings that do nothing, and most of a schedule left out."""
+"""Warnings: how a fit ended, settings without effect, and schedules that were cut short."""
 
 import pickle
 import warnings
@@ -12,10 +12,10 @@ from cymlp import MLPClassifier, MLPRegressor, schedules
 from cymlp._estimators.warning import (
     _is_inside,
     warn,
+    warn_about_outcome,
+    warn_about_unused,
     warn_if_clipped,
     warn_if_cut_short,
-    warn_of_outcome,
-    warn_of_unused,
 )
 from cymlp._training.report import Ending, Outcome
 
@@ -26,7 +26,7 @@ labels = (y > 0).astype(int)
 
 
 def caught(function, *args, **kwargs):
-    """Category and text of the warnings of a call, which all point to this file."""
+    """Category and text of the warnings of a call, all of which must point to this file."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         function(*args, **kwargs)
@@ -40,16 +40,16 @@ def messages_of(function, *args, **kwargs):
 
 
 class TestPlace:
-    """Warnings are issued at the line of whoever called cymlp."""
+    """Warnings point to the line that called cymlp."""
 
-    def test_of_every_warning_of_a_fit(self):
+    def test_every_warning_of_a_fit(self):
         clf = MLPClassifier((3,), batch_size=1000, max_iter=1, scoring="loss")
         assert len(caught(clf.fit, X, labels)) == 3  # the file is checked by ``caught``
         assert len(caught(clf.partial_fit, X, labels)) == 1
         clf.set_params(solver="lbfgs", scoring=None)
         assert len(caught(clf.fit, X, labels)) == 1
 
-    def test_where_all_of_the_stack_is_cymlps(self, monkeypatch):
+    def test_whole_stack_inside_cymlp(self, monkeypatch):
         monkeypatch.setattr("cymlp._estimators.warning._is_inside", lambda module: True)
         with pytest.warns(UserWarning, match="deep"):
             warn("deep")
@@ -59,26 +59,28 @@ class TestPlace:
         [("cymlp", True), ("cymlp._training.data", True), ("cymlp_user", False),
          ("sklearn.callback", True), ("sklearn.pipeline", False), ("", False)],
     )  # fmt: skip
-    def test_which_modules_are_passed_over(self, module, expected):
+    def test_which_modules_are_skipped(self, module, expected):
         assert _is_inside(module) is expected
 
 
 class TestOutcome:
-    """In scikit-learn's words."""
+    """The messages are scikit-learn's."""
 
-    def of(self, ending, n_epochs=0, message="", max_iter=7):
+    def warnings_for(self, ending, n_epochs=0, message="", max_iter=7):
         outcome = Outcome(ending, n_epochs, 0.0, message)
-        return caught(warn_of_outcome, SimpleNamespace(max_iter=max_iter), outcome)
+        return caught(warn_about_outcome, SimpleNamespace(max_iter=max_iter), outcome)
 
     @pytest.mark.parametrize("ending", [Ending.CONVERGED, Ending.REPORT])
-    def test_a_fit_that_ended_by_itself_is_not_warned_of(self, ending):
-        assert self.of(ending) == []
+    def test_no_warning_about_a_fit_that_converged(self, ending):
+        assert self.warnings_for(ending) == []
 
     def test_interrupted(self):
-        assert self.of(Ending.INTERRUPTED) == [(UserWarning, "Training interrupted by user.")]
+        assert self.warnings_for(Ending.INTERRUPTED) == [
+            (UserWarning, "Training interrupted by user.")
+        ]
 
     def test_too_few_epochs(self):
-        ((kind, text),) = self.of(Ending.EPOCHS)
+        ((kind, text),) = self.warnings_for(Ending.EPOCHS)
         assert kind is ConvergenceWarning
         assert text == (
             "Stochastic Optimizer: Maximum iterations (7) reached and the optimization hasn't "
@@ -87,7 +89,7 @@ class TestOutcome:
 
     @pytest.mark.parametrize("n_epochs", [3, 7])
     def test_lbfgs_failed(self, n_epochs):
-        ((kind, text),) = self.of(Ending.FAILED, n_epochs, "(status=1):\nwhy")
+        ((kind, text),) = self.warnings_for(Ending.FAILED, n_epochs, "(status=1):\nwhy")
         assert kind is ConvergenceWarning
         assert text.startswith(f"lbfgs failed to converge after {n_epochs} iteration(s) (status=1)")
         assert ("Increase the number of iterations" in text) == (n_epochs == 7)
@@ -101,7 +103,7 @@ def test_batches_larger_than_the_data():
 
 
 def stopped(schedule, n_iter=12, max_iter=200, count=11, patience=10, per_epoch=3):
-    """An estimator whose fit has stopped after ``n_iter`` epochs."""
+    """An estimator whose fit stopped after ``n_iter`` epochs."""
     return SimpleNamespace(
         learning_rate=schedule, n_iter_=n_iter, max_iter=max_iter, _no_improvement_count=count,
         n_iter_no_change=patience, _optimizer=SimpleNamespace(n_updates=per_epoch * n_iter),
@@ -113,7 +115,7 @@ def linear(step, total):
 
 
 class TestScheduleCutShort:
-    """A schedule spans max_iter; a fit that stops long before has had little of it."""
+    """A fit that stops long before max_iter has used little of its schedule."""
 
     @pytest.mark.parametrize(
         "schedule",
@@ -128,7 +130,7 @@ class TestScheduleCutShort:
         ],
         ids=repr,
     )
-    def test_all_that_span_max_iter(self, schedule):
+    def test_schedules_that_span_max_iter(self, schedule):
         assert len(messages_of(warn_if_cut_short, stopped(schedule))) == 1
 
     @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ class TestScheduleCutShort:
         ],
         ids=str,
     )
-    def test_those_that_lose_little(self, schedule):
+    def test_schedules_that_lose_little(self, schedule):
         assert messages_of(warn_if_cut_short, stopped(schedule)) == []
 
     @pytest.mark.parametrize("max_iter, n", [(23, 0), (24, 0), (25, 1)])
@@ -157,13 +159,13 @@ class TestScheduleCutShort:
         assert len(messages_of(warn_if_cut_short, estimator)) == n
 
     @pytest.mark.parametrize("changed", [{"count": 10}, {"n_iter": 0}, {"patience": np.inf}])
-    def test_not_where_somebody_else_stops_the_fit(self, changed):
+    def test_no_warning_if_the_fit_stopped_for_another_reason(self, changed):
         estimator = stopped(schedules.CosineDecay(), **changed)
         assert messages_of(warn_if_cut_short, estimator) == []
 
     @pytest.mark.parametrize("early_stopping", [False, True])
-    def test_what_it_says_after_a_fit(self, early_stopping):
-        """tol is such that no epoch counts as progress."""
+    def test_message_after_a_fit(self, early_stopping):
+        """tol is so large that no epoch counts as progress."""
         clf = MLPClassifier(
             (3,), learning_rate=schedules.CosineDecay(), batch_size=20, max_iter=200, tol=10.0,
             early_stopping=early_stopping,
@@ -180,7 +182,7 @@ class TestScheduleCutShort:
 
     def test_interrupted_after_a_fit_that_stopped_by_itself(self):
         class Interrupts(schedules.Schedule):
-            def _at(self, step, total):
+            def _factors(self, step, total):
                 raise KeyboardInterrupt
 
         clf = MLPClassifier((3,), tol=10.0, warm_start=True).fit(X, labels)
@@ -188,7 +190,7 @@ class TestScheduleCutShort:
         assert messages_of(clf.fit, X, labels) == ["Training interrupted by user."]
         assert clf.n_iter_ == 0
 
-    def test_where_warnings_are_errors_the_model_is_fitted(self):
+    def test_the_model_is_fitted_if_warnings_are_errors(self):
         clf = MLPClassifier((3,), learning_rate=schedules.CosineDecay(), tol=10.0)
         with pytest.raises(UserWarning, match="CosineDecay"), warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -196,7 +198,7 @@ class TestScheduleCutShort:
         assert pickle.loads(pickle.dumps(clf)).predict(X).shape == (60,)
 
 
-class TestSettingsThatDoNothing:
+class TestUnusedSettings:
     @pytest.mark.parametrize("Estimator", [MLPClassifier, MLPRegressor])
     def test_scoring_without_validation_data(self, Estimator):
         estimator = Estimator(hidden_layer_sizes=3, scoring="loss", max_iter=2)
@@ -208,7 +210,7 @@ class TestSettingsThatDoNothing:
         assert messages_of(estimator.fit, X, labels, X_val=X, y_val=labels) == []
         assert messages_of(estimator.partial_fit, X, labels) == []
         assert messages_of(estimator.set_params(early_stopping=True).fit, X, labels) == []
-        estimator.set_params(solver="lbfgs")  # which holds nothing out
+        estimator.set_params(solver="lbfgs")  # it holds no rows out
         assert messages_of(estimator.fit, X, labels) == [message]
 
     @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile"])
@@ -219,11 +221,11 @@ class TestSettingsThatDoNothing:
             for setting, owner in (("quantile=0.5", "quantile"), ("delta=2.0", "huber"))
             if owner != loss
         ]
-        assert messages_of(warn_of_unused, reg, validates=True) == expected
+        assert messages_of(warn_about_unused, reg, validates=True) == expected
         for method in ("fit", "partial_fit"):
             assert messages_of(getattr(reg, method), X, y) == expected
 
-    def test_scikit_learns_own_are_silent(self):
-        assert messages_of(warn_of_unused, MLPRegressor(), validates=False) == []
+    def test_no_warning_about_scikit_learns_parameters(self):
+        assert messages_of(warn_about_unused, MLPRegressor(), validates=False) == []
         clf = MLPClassifier((3,), momentum=0.5, power_t=0.1, validation_fraction=0.2)
-        assert messages_of(warn_of_unused, clf, validates=False) == []
+        assert messages_of(warn_about_unused, clf, validates=False) == []

@@ -1,4 +1,4 @@
-"""Arrays as the engine reads them, and rows that come slice by slice."""
+"""Arrays in the form that the engine reads, and rows collected slice by slice."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from cymlp._network.arrays import CollectedRows, as_engine_input, cast_to, slice
 
 
 @given(st.integers(0, 40), st.integers(1, 50))
-def test_slices_have_every_row_once_in_order(n_rows, rows_per_slice):
+def test_slices_cover_every_row_once_in_order(n_rows, rows_per_slice):
     rows = np.arange(n_rows)
     parts = [rows[part] for part in slices(n_rows, rows_per_slice)]
     assert_array_equal(np.concatenate([*parts, rows[:0]]), rows)
@@ -38,7 +38,7 @@ def test_collected_slices_are_the_whole(n_rows, rows_per_slice, form):
     assert_array_equal(result, whole)
 
 
-def test_what_comes_at_once_is_not_copied():
+def test_a_single_slice_is_not_copied():
     for rows in (np.ones((4, 2)), csr_array(np.ones((4, 2)))):
         collected = CollectedRows(4)
         collected.add(rows)
@@ -48,7 +48,7 @@ def test_what_comes_at_once_is_not_copied():
 
 class TestCast:
     @pytest.mark.parametrize("form", [np.asarray, csr_array])
-    def test_of_its_own_dtype_it_is_itself(self, form):
+    def test_same_dtype_returns_the_same_object(self, form):
         values = form(np.ones((3, 2)))
         assert cast_to(values, np.float64, "X") is values
         assert cast_to(values, np.float32, "X").dtype == np.float32
@@ -60,12 +60,12 @@ class TestCast:
         with pytest.raises(ValueError, match=r"Input y contains infinity or .* dtype\('float32'\)"):
             cast_to(form(values), np.float32, "y")
 
-    def test_what_is_too_small_becomes_0(self):
+    def test_values_too_small_become_0(self):
         assert_array_equal(cast_to(np.array([1e-300]), np.float32, "X"), [0])
 
 
 class TestEngineInput:
-    def test_an_aligned_array_is_itself(self):
+    def test_an_aligned_array_is_not_copied(self):
         X = np.ones((3, 2))
         assert as_engine_input(X) is X
         raw = np.zeros(X.nbytes + 1, dtype=np.uint8)[1:].view(np.float64).reshape(3, 2)
@@ -83,7 +83,7 @@ class TestEngineInput:
         if X.format == "csr":
             assert np.shares_memory(result.data, X.data)
 
-    def test_strided_parts_are_copied(self):
+    def test_strided_sparse_arrays_are_copied(self):
         X = csr_array(random(7, 5, 0.4, random_state=0, format="csr"))
         strided = X.copy()
         strided.data = np.repeat(strided.data, 2)[::2]

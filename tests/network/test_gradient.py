@@ -1,4 +1,4 @@
-"""The loss with its penalties, and its gradient, against central differences."""
+"""The loss with penalties, and its gradient, against central differences."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def gradients_of(net, X=X, weights=None, l2=(0.0, 0.0), l1=(0.0, 0.0), factor=1,
     ids=str,
 )  # fmt: skip
 def test_against_central_differences(penalties, weights, n_jobs):
-    """Of each weight, each intercept and each value of X."""
+    """For each weight, each intercept and each value of X."""
     net, data, step = network(), X.copy(), 1e-6
     _, coef_grads, intercept_grads, X_grad = gradients_of(net, data, weights, **penalties)
     for array, gradient in zip(
@@ -55,7 +55,7 @@ def test_against_central_differences(penalties, weights, n_jobs):
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
-def test_penalties_are_over_the_sum_of_the_weights(weights):
+def test_penalties_are_divided_by_the_sum_of_the_weights(weights):
     net = network()
     W, V = net.coefs
     bare = gradients_of(net, weights=weights)[0]
@@ -64,7 +64,7 @@ def test_penalties_are_over_the_sum_of_the_weights(weights):
     assert_allclose(loss - bare, (1.5 * (W**2).sum() + 0.7 * np.abs(V).sum()) / total)
 
 
-def test_the_slope_of_l1_is_0_at_0():
+def test_the_gradient_of_l1_is_0_at_0():
     net = network()
     net.coefs[0][1, 2] = 0
     bare, penalised = (gradients_of(net, l1=(l1, 0.0))[1][0] for l1 in (0.0, 5.0))
@@ -72,13 +72,13 @@ def test_the_slope_of_l1_is_0_at_0():
     assert_allclose(np.abs(penalised - bare)[0], 5.0 / N)
 
 
-def test_the_factor_is_of_the_loss_and_not_of_the_gradient():
+def test_the_factor_scales_the_loss_but_not_the_gradient():
     one, two = (gradients_of(network(), factor=factor) for factor in (1, 2))
     assert_allclose(two[0], 2 * one[0])
     assert_array_equal(one[1][0], two[1][0])
 
 
-def test_results_are_arrays_of_their_own_of_the_dtype():
+def test_results_are_new_arrays_of_the_dtype():
     net = network(dtype=np.float32)
     before = net.parameters.copy()
     loss, coef_grads, intercept_grads, X_grad = gradients_of(net, l2=(1.0, 1.0))

@@ -1,4 +1,4 @@
-"""Initial weights: distributions, the order of the draws, and functions of one's own."""
+"""Initial weights: distributions, the order of the draws, and users' functions."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from cymlp._network.initializers import INITIALIZERS, initializer
 
-CUT = 2 / 0.87962566  # where the normal distributions end, in deviations of what is left
+CUT = 2 / 0.87962566  # bound of the truncated normal, in its own standard deviations
 
 RULES = {
     "glorot_uniform": (lambda n, m: 2 / (n + m), np.sqrt(3)),
@@ -21,7 +21,7 @@ def drawn(init, shape, activation="relu", seed=0):
     return initializer(init, activation)(*shape, np.random.RandomState(seed))
 
 
-def test_all_rules_are_tried():
+def test_all_rules_are_tested():
     assert set(RULES) == set(INITIALIZERS)
 
 
@@ -36,7 +36,7 @@ def test_variance_bounds_and_shape_of_each_rule(init, shape):
     assert_allclose(np.var(deviations), 1, rtol=0.02)
     assert abs(deviations.mean()) < 0.02
     assert 0.98 * bound < np.abs(deviations).max() <= bound * (1 + 1e-6)
-    # Uniform numbers have a kurtosis of 1.8; normal ones cut off at 2 deviations, of 2.37.
+    # The kurtosis of the uniform distribution is 1.8; of the truncated normal, 2.37.
     kurtosis = np.mean(deviations**4) / np.var(deviations) ** 2
     assert_allclose(kurtosis, 1.8 if init.endswith("uniform") else 2.37, rtol=0.02)
     assert b.any() == (init == "glorot_uniform")
@@ -48,7 +48,7 @@ def test_variance_bounds_and_shape_of_each_rule(init, shape):
      (("relu", "logistic"), 6), ((), 6)],
     ids=str,
 )  # fmt: skip
-def test_glorots_bound_goes_by_the_first_activation(activation, factor):
+def test_glorots_bound_depends_on_the_first_activation(activation, factor):
     """W is drawn before b, as in scikit-learn."""
     W, b = drawn("glorot_uniform", (7, 4), activation, seed=3)
     random_state, bound = np.random.RandomState(3), np.sqrt(factor / 11)
@@ -57,13 +57,13 @@ def test_glorots_bound_goes_by_the_first_activation(activation, factor):
 
 
 @pytest.mark.parametrize("init", RULES)
-def test_the_seed_decides(init):
+def test_the_seed_determines_the_weights(init):
     one, same, other = (drawn(init, (6, 5), seed=seed)[0] for seed in (1, 1, 2))
     assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0.01
 
 
-def test_a_function_is_given_sizes_and_generator():
+def test_a_function_gets_sizes_and_generator():
     random_state = np.random.RandomState(0)
 
     def init(fan_in, fan_out, rng):
@@ -98,6 +98,6 @@ def test_a_function_is_given_sizes_and_generator():
     ids=["W transposed", "b of inputs", "b a column", "b a number", "W NaN", "b inf", "only W",
          "b None", "three", "None", "number", "string", "W of strings", "W ragged"],
 )  # fmt: skip
-def test_what_a_function_must_not_return(returned, message):
+def test_bad_return_values_of_a_function(returned, message):
     with pytest.raises(ValueError, match=message):
         initializer(lambda n, m, rng: returned(n, m), "relu")(5, 7, np.random.RandomState(0))

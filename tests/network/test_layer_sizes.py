@@ -1,4 +1,4 @@
-"""Sizes of layers in all the forms that they come in, and values for each layer."""
+"""Sizes of layers in all their forms, and parameters with a value per layer."""
 
 from itertools import pairwise
 
@@ -26,19 +26,19 @@ from cymlp._network.layer_sizes import hidden_units, n_parameters, per_layer
     ],
     ids=repr,
 )
-def test_sizes_of_any_kind(sizes, expected):
+def test_forms_of_sizes(sizes, expected):
     assert hidden_units(sizes) == expected
     assert all(type(size) is int for size in hidden_units(sizes))
 
 
 @pytest.mark.parametrize("sizes", [0, -1, (3, -1), (0,), "4-0"], ids=repr)
-def test_sizes_are_positive(sizes):
+def test_sizes_must_be_positive(sizes):
     with pytest.raises(ValueError, match="hidden_layer_sizes must be > 0, got"):
         hidden_units(sizes)
 
 
 @pytest.mark.parametrize("sizes", [2.5, (2.5,), [("a",)], ("a",), (3, None), [[3]]], ids=repr)
-def test_sizes_are_integers(sizes):
+def test_sizes_must_be_integers(sizes):
     with pytest.raises(TypeError, match="hidden_layer_sizes must be integers, got"):
         hidden_units(sizes)
 

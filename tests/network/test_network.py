@@ -1,4 +1,4 @@
-"""A network: one vector and its views, outputs by plain NumPy, copies and pickles."""
+"""A network: one vector and its views, outputs against NumPy, copies and pickles."""
 
 import pickle
 from itertools import pairwise
@@ -30,13 +30,13 @@ class TestViews:
         assert_array_equal(net.intercepts[0], [9, 10, 11])
         assert_array_equal(net.intercepts[1], [12])
 
-    def test_writing_into_one_writes_into_the_parameters(self):
+    def test_writing_into_a_view_changes_the_parameters(self):
         net = network()
         for view in net.coefs + net.intercepts:
             view[...] = 7
         assert (net.parameters == 7).all()
 
-    def test_whether_arrays_are_its_own(self):
+    def test_consists_of(self):
         net = network()
         coefs, intercepts = list(net.coefs), list(net.intercepts)
         assert net.consists_of(coefs, intercepts)
@@ -64,14 +64,14 @@ class TestInitialized:
         "sizes", [(2**31,), (2**31 - 1, 2**31 - 1), (2**20, 2**20), (2**40,)], ids=str
     )
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_no_product_of_sizes_wraps_around(self, sizes, dtype):
-        """The memory is refused, or the layer."""
+    def test_sizes_do_not_overflow(self, sizes, dtype):
+        """Huge layers raise a MemoryError or a ValueError."""
         with pytest.raises((MemoryError, ValueError), match=r"Unable to allocate|units|too big"):
             Network.initialized((3, *sizes, 1), dtype, None, np.random.RandomState(0))
 
 
 class TestFromArrays:
-    def test_they_are_copied(self):
+    def test_arrays_are_copied(self):
         net = network()
         copied = Network.from_arrays(net.coefs, net.intercepts)
         assert copied.units == UNITS
@@ -79,7 +79,7 @@ class TestFromArrays:
         assert not np.shares_memory(copied.parameters, net.parameters)
 
     @pytest.mark.parametrize("dtype_of_one", [np.float64, np.int64, np.float32])
-    def test_float32_only_if_all_are(self, dtype_of_one):
+    def test_float32_only_if_all_arrays_are(self, dtype_of_one):
         net = network(dtype=np.float32)
         intercepts = [*net.intercepts[:-1], net.intercepts[-1].astype(dtype_of_one)]
         expected = np.float32 if dtype_of_one is np.float32 else np.float64
@@ -102,14 +102,14 @@ class TestFromArrays:
         ],
         ids=["transposed", "b short", "b a column", "b missing", "W missing", "W a row", "none"],
     )
-    def test_shapes_that_do_not_agree(self, spoil, message):
+    def test_mismatched_shapes(self, spoil, message):
         net = network()
         with pytest.raises(ValueError, match=message):
             Network.from_arrays(*spoil(list(net.coefs), list(net.intercepts)))
 
 
 def by_numpy(net, X, activations, linked):
-    """Outputs from the formulas."""
+    """Outputs computed with NumPy from the formulas."""
     for W, b, f in zip(net.coefs[:-1], net.intercepts[:-1], activations, strict=True):
         X = f(X @ W + b)
     return linked(X @ net.coefs[-1] + net.intercepts[-1])
@@ -141,7 +141,7 @@ class TestOutputs:
     )  # fmt: skip
     @settings(max_examples=30)
     def test_rows_are_independent_and_may_be_sparse(self, n, hidden, seed, density, n_jobs):
-        """Rows in another order have their outputs in that order, dense or sparse."""
+        """Permuting the rows permutes the outputs, for dense and sparse X."""
         rng = np.random.default_rng(seed)
         net = network((6, *hidden, 3), seed=seed)
         X = rng.standard_normal((n, 6)) * (rng.random((n, 6)) < density)
@@ -156,7 +156,7 @@ class TestOutputs:
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("n_jobs", [1, 2])
-    def test_what_is_not_finite_is_found_if_asked(self, value, n_jobs):
+    def test_check_finite(self, value, n_jobs):
         X = np.zeros((500, 5))
         X[499, 4] = value
         with pytest.raises(NotFiniteError, match="NaN or infinity"):
@@ -172,7 +172,7 @@ class TestOutputs:
 
 
 class TestCopies:
-    def test_a_copy_has_parameters_of_its_own(self):
+    def test_a_copy_has_its_own_parameters(self):
         net = network()
         twin = net.copy()
         assert_array_equal(twin.parameters, net.parameters)
@@ -196,7 +196,7 @@ class TestCopies:
         assert_array_equal(twin.parameters, net.parameters)
         assert np.shares_memory(twin.coefs[0], twin.parameters)
 
-    def test_whether_it_is_finite(self):
+    def test_is_finite(self):
         for i in (0, -1):
             net = network()
             assert net.is_finite()

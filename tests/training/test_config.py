@@ -1,4 +1,4 @@
-"""TrainingConfig: what is derived from its plain values."""
+"""TrainingConfig: values derived from its fields."""
 
 import pytest
 
@@ -22,9 +22,9 @@ def config(**values):
     ],
 )
 def test_a_batch_has_at_least_one_row_and_at_most_all(batch_size, n_samples, expected):
-    assert config(batch_size=batch_size).rows_of_batch(n_samples) == expected
+    assert config(batch_size=batch_size).effective_batch_size(n_samples) == expected
 
 
-def test_it_cannot_be_changed():
+def test_it_is_frozen():
     with pytest.raises(AttributeError):
         config().batch_size = 3

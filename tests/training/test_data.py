@@ -1,4 +1,4 @@
-"""Rows of data by their indices, and which of them are held out."""
+"""Rows of data given by indices, and the split into training and held-out rows."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def data(n, targets=None):
 
 
 @given(n=st.integers(1, 30), n_rows=st.integers(1, 40), seed=st.none() | st.integers(0, 9))
-def test_slices_have_all_rows_once_in_their_order(n, n_rows, seed):
+def test_slices_cover_all_rows_once_in_order(n, n_rows, seed):
     indices = None if seed is None else np.random.default_rng(seed).permutation(n)[: 1 + n // 2]
     rows = Rows(data(n), indices)
     parts = list(rows.slices(n_rows))
@@ -29,16 +29,16 @@ def test_slices_have_all_rows_once_in_their_order(n, n_rows, seed):
 
 def test_rows_of_an_array():
     array = np.arange(5) * 10
-    assert Rows(data(5)).of(array) is array
+    assert Rows(data(5)).select(array) is array
     some = Rows(data(5), np.array([3, 1]))
     assert len(some) == 2
-    assert_array_equal(some.of(array), [30, 10])
-    assert some.of(None) is None
+    assert_array_equal(some.select(array), [30, 10])
+    assert some.select(None) is None
 
 
 @pytest.mark.parametrize("stratify", [False, True])
 @pytest.mark.parametrize("fraction", [0.1, 0.3])
-def test_the_split_is_scikit_learns(fraction, stratify):
+def test_the_split_equals_scikit_learns(fraction, stratify):
     targets = (np.arange(40) % 4 == 0)[:, np.newaxis]
     whole = data(40, targets)
     train, held_out = split_for_validation(whole, fraction, stratify, np.random.RandomState(3))
@@ -57,11 +57,11 @@ def test_at_least_two_rows_are_held_out(n, fraction):
         split_for_validation(data(n), fraction, False, np.random.RandomState(0))
 
 
-def test_each_class_has_to_be_in_both_parts():
+def test_each_class_must_be_in_both_parts():
     targets = np.array([[True]] + 39 * [[False]])
     with pytest.raises(ValueError, match="The least populated class"):
         split_for_validation(data(40, targets), 0.1, True, np.random.RandomState(0))
 
 
-def test_the_engine_takes_the_data():
+def test_the_engine_accepts_the_data():
     assert data(7).n_samples == data(7).dataset().n_samples == 7

@@ -1,4 +1,4 @@
-"""L-BFGS on problems whose minimum is known, by arrays alone."""
+"""L-BFGS on problems with a known minimum, without estimators."""
 
 import math
 
@@ -20,7 +20,7 @@ Y = X @ rng.standard_normal((3, 1)) + 0.1 * rng.standard_normal((N, 1))
 
 
 def training(dtype=np.float64, validation_set=None, weights=None, **values):
-    """A training of a linear network that begins at 0, and the network."""
+    """The training of a linear network that starts at 0, and the network."""
     network = Network((3, 1), np.zeros(4, dtype))
     config = TrainingConfig("identity", "squared_error", solver="lbfgs", **values)
     data = TrainingData(X.astype(dtype), Y.astype(dtype), 1, weights)
@@ -30,7 +30,7 @@ def training(dtype=np.float64, validation_set=None, weights=None, **values):
 @pytest.mark.parametrize("alpha", [0.0, 5.0])
 @pytest.mark.parametrize("weights", [None, np.linspace(0.1, 2, N)], ids=["plain", "weighted"])
 def test_it_ends_at_the_minimum(weights, alpha):
-    """That of ridge regression, whose intercept is not penalised."""
+    """The minimum is that of ridge regression without a penalty on the intercept."""
     task, network = training(weights=weights, l2=(alpha,), tol=1e-9)
     outcome = task.run()
     assert outcome.ending is Ending.CONVERGED
@@ -45,8 +45,8 @@ def test_it_ends_at_the_minimum(weights, alpha):
     assert_allclose(outcome.loss, loss, rtol=1e-6)
 
 
-def test_an_iteration_is_an_epoch():
-    """Each is reported once, its parameters are there by then, and its loss falls."""
+def test_each_iteration_is_an_epoch():
+    """Each is reported once, after its parameters have been set, and the loss falls."""
     task, network = training()
     seen, began = [], []
 
@@ -97,7 +97,7 @@ def test_the_report_may_stop_it():
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, RuntimeError])
-def test_an_exception_leaves_the_parameters_of_the_last_iteration(exception):
+def test_an_exception_keeps_the_parameters_of_the_last_iteration(exception):
     task, network = training()
     after = []
 

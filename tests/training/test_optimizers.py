@@ -1,4 +1,4 @@
-"""Optimizers: their state, learning rates from epoch to epoch, and when they give up."""
+"""Optimizers: state, learning rates after each epoch, and when they stop training."""
 
 import pickle
 
@@ -29,7 +29,7 @@ def optimizer(parameters=W, **values):
     ],
     ids=["adam", "sgd", "nesterov", "momentum"],
 )
-def test_the_state_begins_at_0_with_a_row_for_each_moment(values, n_states, rule, dtype):
+def test_the_state_starts_at_0_with_a_row_per_moment(values, n_states, rule, dtype):
     new = optimizer(W.astype(dtype), learning_rate_init=0.5, **values)
     assert new.state.shape == (n_states, 7)
     assert new.state.dtype == dtype
@@ -39,7 +39,7 @@ def test_the_state_begins_at_0_with_a_row_for_each_moment(values, n_states, rule
 
 
 class TestLearningRate:
-    """What becomes of it after an epoch."""
+    """Its changes after an epoch."""
 
     def test_invscaling_divides_by_a_power_of_the_samples_seen(self):
         sgd = optimizer(solver="sgd", learning_rate="invscaling", learning_rate_init=0.5, power_t=2)
@@ -49,59 +49,59 @@ class TestLearningRate:
 
     @pytest.mark.parametrize("learning_rate", ["constant", "adaptive", lambda step, total: 0.1])
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
-    def test_others_leave_it(self, solver, learning_rate):
+    def test_other_schedules_do_not_change_it(self, solver, learning_rate):
         other = optimizer(solver=solver, learning_rate=learning_rate, learning_rate_init=0.5)
         other.end_epoch(1000)
         assert other.learning_rate == 0.5
 
 
-class TestResponse:
+class TestPlateau:
     """What an optimizer does when there is no more progress."""
 
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
     @pytest.mark.parametrize("learning_rate", ["constant", "invscaling", lambda step, total: 1.0])
     def test_it_stops(self, solver, learning_rate):
-        assert optimizer(solver=solver, learning_rate=learning_rate).respond("No more.") == (
+        assert optimizer(solver=solver, learning_rate=learning_rate).on_plateau("No more.") == (
             True, "No more. Stopping.",
         )  # fmt: skip
 
     def test_adam_has_no_adaptive_rate(self):
-        assert optimizer(solver="adam", learning_rate="adaptive").respond("No.")[0]
+        assert optimizer(solver="adam", learning_rate="adaptive").on_plateau("No.")[0]
 
     def test_an_adaptive_rate_is_divided_by_5_down_to_a_millionth(self):
         sgd = optimizer(solver="sgd", learning_rate="adaptive", learning_rate_init=1e-5)
-        assert sgd.respond("No.") == (False, "No. Setting learning rate to 0.000002")
-        assert sgd.respond("No.") == (False, "No. Setting learning rate to 0.000000")
+        assert sgd.on_plateau("No.") == (False, "No. Setting learning rate to 0.000002")
+        assert sgd.on_plateau("No.") == (False, "No. Setting learning rate to 0.000000")
         assert sgd.learning_rate == pytest.approx(4e-7, rel=1e-12)
-        assert sgd.respond("No.") == (True, "No. Learning rate too small. Stopping.")
+        assert sgd.on_plateau("No.") == (True, "No. Learning rate too small. Stopping.")
         assert sgd.learning_rate == pytest.approx(4e-7, rel=1e-12)
 
-    def test_a_millionth_itself_is_too_small(self):
+    def test_a_millionth_is_too_small(self):
         sgd = optimizer(solver="sgd", learning_rate="adaptive", learning_rate_init=1e-6)
-        assert sgd.respond("No.")[0]
+        assert sgd.on_plateau("No.")[0]
 
 
-class TestGoingOn:
-    """With the state of an earlier training."""
+class TestContinuing:
+    """Continuing with the state of an earlier training."""
 
     @pytest.mark.parametrize(
         "others", [np.ones(8), np.ones(6), np.ones(7, dtype=np.float32)], ids=["8", "6", "float32"]
     )
     def test_not_with_parameters_of_another_size_or_dtype(self, others):
-        assert not optimizer().can_go_on_with(others)
+        assert not optimizer().matches(others)
 
-    def test_with_its_own(self):
+    def test_with_parameters_of_the_same_size_and_dtype(self):
         adam = optimizer()
         before = adam.state
-        assert adam.can_go_on_with(W)
+        assert adam.matches(W)
         assert adam.state is before
 
-    def test_a_state_that_cannot_be_written_into_is_copied(self):
+    def test_a_read_only_state_is_copied(self):
         adam = optimizer()
         adam.state[...] = 3
         before = adam.state
         before.flags.writeable = False
-        assert adam.can_go_on_with(W)
+        assert adam.matches(W)
         assert adam.state is not before
         assert adam.state.flags.writeable
         assert_array_equal(adam.state, before)
@@ -110,8 +110,8 @@ class TestGoingOn:
         sgd = optimizer(solver="sgd", learning_rate="adaptive", learning_rate_init=0.1)
         sgd.state[...] = np.arange(7)
         sgd.n_updates = 11
-        sgd.respond("No.")
+        sgd.on_plateau("No.")
         twin = pickle.loads(pickle.dumps(sgd))
         assert_array_equal(twin.state, sgd.state)
         assert (twin.n_updates, twin.learning_rate) == (11, sgd.learning_rate)
-        assert twin.respond("No.") == sgd.respond("No.")
+        assert twin.on_plateau("No.") == sgd.on_plateau("No.")

@@ -1,4 +1,4 @@
-"""Training needs no estimator: the example of its README has arrays alone."""
+"""Training needs no estimator: the example in its README uses only arrays."""
 
 import re
 from pathlib import Path

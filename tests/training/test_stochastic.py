@@ -1,4 +1,4 @@
-"""Training by mini-batches against a loop over them in NumPy, by arrays alone."""
+"""Training by mini-batches against a loop in NumPy, without estimators."""
 
 import math
 from itertools import count
@@ -27,14 +27,14 @@ START = rng.standard_normal(8)
 
 
 def config(**values):
-    """Plain SGD, of which the tests know each update, that never runs out of patience."""
+    """Plain SGD, whose updates are easy to compute, with unlimited patience."""
     plain = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1, "batch_size": BATCH}
     forever = {"max_iter": 4, "tol": 0.0, "n_iter_no_change": np.inf}
     return TrainingConfig("identity", "squared_error", **plain | forever | values)
 
 
 class Training(StochasticTraining):
-    """A training of a linear network that begins at START, and what it reported."""
+    """The training of a linear network that starts at START, and its reports."""
 
     def __init__(self, *, rows=None, start=START, weights=None, validates=False, seed=0, of=None,
                  **values):  # fmt: skip
@@ -95,7 +95,7 @@ def by_numpy(n_epochs, *, rows=None, weights=None, shuffle=True, seed=0, rate=la
 @pytest.mark.parametrize("weights", [None, W], ids=["plain", "weighted"])
 @pytest.mark.parametrize("rows", [None, np.arange(19, 0, -2)], ids=["all", "some"])
 def test_each_mini_batch_is_an_update(rows, weights, shuffle):
-    """Each order is a permutation of the one before."""
+    """Each epoch's order is a permutation of the previous one's."""
     task = Training(rows=rows, weights=weights, shuffle=shuffle).run()
     expected, losses = by_numpy(4, rows=rows, weights=weights, shuffle=shuffle)
     assert_allclose(task.parameters, expected)
@@ -105,7 +105,7 @@ def test_each_mini_batch_is_an_update(rows, weights, shuffle):
     assert task.optimizer.n_updates == 4 * (PER_EPOCH if rows is None else 2)
 
 
-def test_what_is_reported():
+def test_reports():
     task = Training().run()
     n = np.arange(1, 5)
     assert_array_equal([epoch.number for epoch in task.epochs], n)
@@ -122,13 +122,13 @@ def test_what_is_reported():
 
 
 def test_all_rows_in_one_batch_are_read_in_order():
-    """To the last bit the same, shuffled or not; and the generator is drawn from all the same."""
+    """Identical results, shuffled or not; the generator is advanced either way."""
     in_order, shuffled = (Training(batch_size=N, shuffle=s).run() for s in (False, True))
     assert_array_equal(in_order.parameters, shuffled.parameters)
     assert shuffled._random_state.randint(2**30) != in_order._random_state.randint(2**30)
 
 
-def test_n_epochs_is_fewer_than_a_schedule_spans():
+def test_a_schedule_spans_max_iter_not_n_epochs():
     totals = []
     task = Training(n_epochs=1, learning_rate=lambda step, total: totals.append(total) or 1).run()
     assert task.outcome.n_epochs == 1
@@ -149,7 +149,7 @@ class TestEnding:
             "Stopping."
         )
 
-    def test_an_adaptive_rate_goes_on(self):
+    def test_an_adaptive_rate_continues(self):
         task = Training(
             tol=100.0, n_iter_no_change=1, learning_rate="adaptive", max_iter=6
         ).run()  # fmt: skip
@@ -157,8 +157,8 @@ class TestEnding:
         slower = [epoch.number for epoch in task.epochs if epoch.message]
         assert slower == [3, 5]
 
-    def test_ctrl_c_leaves_the_last_update(self):
-        """And the records of the epoch that was cut short."""
+    def test_ctrl_c_keeps_the_last_update(self):
+        """And the records of the interrupted epoch."""
         steps = []
 
         def schedule(step, total):
@@ -172,20 +172,20 @@ class TestEnding:
         assert_array_equal([record["n_updates"] for record in task.outcome.records], [6, 7, 8])
         assert task.optimizer.n_updates == 8
 
-    def test_another_exception_goes_through(self):
+    def test_other_exceptions_propagate(self):
         task = Training()
         with pytest.raises(RuntimeError, match="now"):
             task.run(begin_epoch=lambda: _raise(RuntimeError("now")))
         assert_array_equal(task.parameters, START)
         assert not task.has_updated
 
-    def test_where_it_diverges(self):
+    def test_divergence(self):
         task = Training(learning_rate_init=1e200, max_iter=10**9).run()
         assert task.outcome.ending is Ending.CONVERGED
         assert task.outcome.n_epochs < 20
         assert not task.network.is_finite()
 
-    def test_no_mini_batch_has_weight(self):
+    def test_all_weights_are_0(self):
         for every in (None, 2):
             with pytest.raises(ValueError, match="Nothing was trained"):
                 Training(weights=np.zeros(N), record_every=every).run()
@@ -197,7 +197,7 @@ def _raise(error):
 
 class TestEarlyStopping:
     def test_it_returns_to_the_best(self):
-        """A rate so high that the loss grows after a few epochs."""
+        """The learning rate is so high that the loss grows after a few epochs."""
         task = Training(validates=True, early_stopping=True, learning_rate_init=0.8, max_iter=12)
         task.run()
         scores = [epoch.validation_score for epoch in task.epochs]
@@ -226,8 +226,8 @@ class TestEarlyStopping:
         best = int(np.argmax([epoch.validation_score for epoch in task.epochs]))
         assert_array_equal(task.parameters, task.after[best])
 
-    def test_of_an_earlier_training(self):
-        """No epoch is better than its best: its parameters come back."""
+    def test_best_score_of_an_earlier_training(self):
+        """If no epoch beats it, its parameters are restored."""
         state = TrainingState(best=1e9)
         of = {"state": state, "best_parameters": START}
         task = Training(validates=True, early_stopping=True, of=of).run()
@@ -235,7 +235,7 @@ class TestEarlyStopping:
         assert task.epochs[-1].state.best_iteration is None
 
     @pytest.mark.parametrize("every", [2, 1000])
-    def test_epochs_are_validated_whatever_is_recorded(self, every):
+    def test_every_epoch_is_validated_whatever_is_recorded(self, every):
         plain, recorded = (
             Training(validates=True, early_stopping=True, record_every=n).run()
             for n in (None, every)
@@ -245,14 +245,14 @@ class TestEarlyStopping:
         ]
 
 
-class TestGoingOn:
+class TestContinuing:
     @pytest.mark.parametrize(
         "values",
         [{"solver": "adam"}, {"momentum": 0.9}, {"learning_rate": "invscaling"},
          {"learning_rate": LinearDecay()}, {"record_every": 3}],
         ids=str,
     )  # fmt: skip
-    def test_two_and_two_epochs_are_four(self, values):
+    def test_two_plus_two_epochs_equal_four(self, values):
         values |= {"shuffle": False}
         whole = Training(**values).run()
         first = Training(**values, n_epochs=2).run()
@@ -264,12 +264,12 @@ class TestGoingOn:
         updates = np.r_[first.recorded("n_updates"), second.recorded("n_updates")]
         assert_array_equal(updates, whole.recorded("n_updates"))
 
-    def test_an_optimizer_of_other_sizes_is_not_taken(self):
+    def test_an_optimizer_of_other_sizes_is_not_used(self):
         other = Training(solver="adam").optimizer
         other.state = other.state[:, :5]
         assert Training(solver="adam", of={"optimizer": other}).optimizer is not other
 
-    def test_whether_it_has_updated(self):
+    def test_has_updated(self):
         task = Training(solver="adam")
         assert not task.has_updated
         task.run()
@@ -294,18 +294,18 @@ class TestRecordEvery:
         assert_allclose(task.losses, plain.losses, rtol=1e-12)
 
     @pytest.mark.parametrize("values", [{"solver": "adam", "dropout": ()}, {"momentum": 0.9}])
-    def test_they_change_no_bit(self, values):
-        """Nor does the score on the training rows."""
+    def test_records_do_not_affect_training(self, values):
+        """Neither does the score on the training rows."""
         plain = Training(**values).run()
         recorded = Training(**values, record_every=2, record_train_score=True).run()
         assert_array_equal(plain.parameters, recorded.parameters)
 
     @pytest.mark.parametrize("every", [0, -3])
-    def test_what_was_not_checked_is_1(self, every):
+    def test_unchecked_values_count_as_1(self, every):
         assert len(Training(record_every=every).run().recorded("loss")) == 20
 
     @pytest.mark.parametrize("every", [None, 1, 2])
-    def test_mini_batches_without_weight_do_not_count(self, every):
+    def test_mini_batches_of_weight_0_are_ignored(self, every):
         weights = np.r_[np.zeros(2 * BATCH), np.ones(N - 2 * BATCH)]
         task = Training(
             weights=weights, shuffle=False, record_every=every, record_train_score=True
@@ -313,22 +313,22 @@ class TestRecordEvery:
         without = Training(rows=np.arange(2 * BATCH, N), shuffle=False).run()
         assert_array_equal(task.parameters, without.parameters)
         assert_allclose(task.losses, without.losses)
-        assert (task.recorded("loss") != 0).all()  # NaN, if there is none
+        assert (task.recorded("loss") != 0).all()  # NaN if no mini-batch has weight
 
 
-def straight_down(step, total):
+def linear_decay(step, total):
     return 1 - step / total
 
 
 class TestSchedules:
     @pytest.mark.parametrize(
         "schedule",
-        [straight_down, LinearDecay(0.1), CosineDecay(warmup_steps=3), ExponentialDecay(0.5, 4),
+        [linear_decay, LinearDecay(0.1), CosineDecay(warmup_steps=3), ExponentialDecay(0.5, 4),
          StepDecay(5, 0.5), OneCycle()],
         ids=lambda schedule: getattr(schedule, "__name__", repr(schedule)),
     )  # fmt: skip
-    def test_each_update_has_its_rate(self, schedule):
-        """The last one before a record is in the record."""
+    def test_each_update_uses_its_rate(self, schedule):
+        """A record has the rate of the last update before it."""
         for every in (None, 3):
             task = Training(learning_rate=schedule, record_every=every).run()
             expected, _ = by_numpy(4, rate=lambda step: 0.1 * schedule(step, 20))
@@ -337,7 +337,7 @@ class TestSchedules:
             assert_allclose(task.recorded("learning_rate"), rates, rtol=1e-12)
 
     @pytest.mark.parametrize("values", [{"solver": "adam"}, {"momentum": 0.9}, {}], ids=str)
-    def test_factor_1_is_constant_bit_by_bit(self, values):
+    def test_factor_1_equals_a_constant_rate(self, values):
         constant = Training(**values).run()
         for rate, factor in ((0.1, 1), (0.2, np.float32(0.5))):
             task = Training(
@@ -345,7 +345,7 @@ class TestSchedules:
             ).run()
             assert_array_equal(task.parameters, constant.parameters)
 
-    def test_it_is_asked_for_every_update_once(self):
+    def test_it_is_called_once_per_update(self):
         calls = []
         Training(
             learning_rate=lambda *call: calls.append(call) or 1.0, tol=100.0, n_iter_no_change=1,
@@ -379,7 +379,7 @@ TARGETS = {
 )
 @pytest.mark.parametrize("kind", TARGETS)
 def test_the_score_on_the_training_rows_is_that_of_the_network(kind, dtype, n_jobs, weights):
-    """Of parameters that hardly move; over the epoch, and of each mini-batch."""
+    """The parameters hardly change; for the whole epoch and for each mini-batch."""
     targets, n_outputs, output_activation, loss = TARGETS[kind]
     is_number = targets.dtype.kind == "f"
     data = TrainingData(
@@ -417,8 +417,8 @@ def test_the_score_on_the_training_rows_is_that_of_the_network(kind, dtype, n_jo
         )  # fmt: skip
 
 
-def test_masks_of_dropout_are_drawn_from_the_generator():
-    """The same for the same seed, another for another; none is drawn where there is none."""
+def test_dropout_masks_depend_on_the_generator():
+    """Equal seeds give equal masks; without dropout nothing is drawn."""
 
     def trained(seed, dropout):
         network = Network((3, 6, 2), np.linspace(-1, 1, 38))
@@ -449,8 +449,8 @@ def test_no_loss_yet():
     assert math.isnan(task.outcome.loss)
 
 
-class TestScoreOfTraining:
-    """From the forward passes of the updates: of these rows, with these masks."""
+class TestTrainingScore:
+    """It is computed from the forward passes of the updates."""
 
     @staticmethod
     def score(rows=None, dropout=()):
@@ -466,7 +466,7 @@ class TestScoreOfTraining:
         task.run(lambda epoch: records.extend(epoch.records))
         return records[0]["train_score"], network.outputs(X, "identity", "identity")
 
-    def test_of_the_rows_that_are_trained_on(self):
+    def test_only_training_rows(self):
         rows = np.array([3, 1, 20, 7, 11, 2, 9])
         score, Z = self.score(rows)
         assert_allclose(score, r2_score(Y[rows], Z[rows]))

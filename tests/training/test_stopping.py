@@ -1,4 +1,4 @@
-"""Stopping rules against three lines that say what they count."""
+"""Stopping rules against a three-line reference."""
 
 import math
 
@@ -13,7 +13,7 @@ from cymlp._training.config import TrainingConfig
 from cymlp._training.report import TrainingState
 from cymlp._training.stopping import EarlyStopping, LossStopping
 
-# Few different numbers, so that equal ones and differences of exactly tol are frequent.
+# Few different numbers, so that ties and differences of exactly tol are frequent.
 NUMBERS = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, 2.0, math.nan, math.inf]))
 TOL = st.sampled_from([0.0, 0.25, 1.0])
 
@@ -72,42 +72,42 @@ def test_early_stopping_needs_a_score():
 
 
 @pytest.mark.parametrize("patience", [1, 3])
-def test_patience_is_over_after_one_epoch_more(patience):
+def test_patience_ends_one_epoch_later(patience):
     rule = LossStopping(config(n_iter_no_change=patience, tol=0.5), TrainingState())
     rule.end_epoch(1, 1.0, None, network())
     for number in range(2, patience + 2):
         rule.end_epoch(number, 1.0, None, network())
-        assert rule.run_out(never) == (False, "")
+        assert rule.check_patience(never) == (False, "")
     rule.end_epoch(patience + 2, 1.0, None, network())
     reasons = []
 
-    def respond(reason):
+    def on_plateau(reason):
         reasons.append(reason)
         return True, "over"
 
-    assert rule.run_out(respond) == (True, "over")
+    assert rule.check_patience(on_plateau) == (True, "over")
     assert reasons == [
         f"Training loss did not improve more than tol=0.500000 for {patience} consecutive epochs."
     ]
     assert rule.state.n_epochs_without_progress == patience + 1
 
 
-def test_patience_without_end():
+def test_unlimited_patience():
     rule = LossStopping(config(n_iter_no_change=np.inf), TrainingState())
     for number in range(1, 50):
         rule.end_epoch(number, 1.0, None, network())
-        assert rule.run_out(never) == (False, "")
+        assert rule.check_patience(never) == (False, "")
 
 
-def test_where_the_optimizer_goes_on_counting_begins_anew():
+def test_the_count_restarts_if_the_optimizer_continues():
     rule = EarlyStopping(config(n_iter_no_change=1), TrainingState(n_epochs_without_progress=2), W)
     reasons = []
-    assert rule.run_out(lambda reason: (reasons.append(reason), (False, "slower"))[1]) == (
+    assert rule.check_patience(lambda reason: (reasons.append(reason), (False, "slower"))[1]) == (
         False, "slower",
     )  # fmt: skip
     assert reasons[0].startswith("Validation score did not improve more than")
     assert rule.state.n_epochs_without_progress == 0
-    assert rule.run_out(never) == (False, "")
+    assert rule.check_patience(never) == (False, "")
 
 
 W = np.zeros(3)
@@ -118,6 +118,6 @@ W = np.zeros(3)
     [(1.0, 0.0, False), (math.nan, 0.0, False), (math.nan, math.nan, True),
      (math.inf, math.inf, True), (1.0, math.nan, False)],
 )  # fmt: skip
-def test_divergence_is_a_loss_and_a_parameter_that_are_not_finite(loss, value, diverged):
+def test_divergence_is_a_non_finite_loss_and_parameter(loss, value, diverged):
     assert LossStopping(config(), TrainingState()).has_diverged(loss, network(value)) == diverged
     assert not EarlyStopping(config(), TrainingState(), None).has_diverged(loss, network(value))

@@ -1,4 +1,4 @@
-"""The Evaluator: loss and score of a network on a validation set, by plain NumPy."""
+"""The Evaluator: loss and score of a network on a validation set, against NumPy."""
 
 import math
 
@@ -43,15 +43,13 @@ LABELS = TrainingConfig("softmax", "log_loss")
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
 @pytest.mark.parametrize("indices", [None, SOME], ids=["all", "some"])
 class TestLoss:
-    """Of all rows, however many are evaluated at a time."""
+    """Over all rows, however many are evaluated at a time."""
 
     def loss(self, losses, indices, weights):
         rows = slice(None) if indices is None else indices
         return np.average(losses[rows], weights=None if weights is None else weights[rows])
 
-    def test_of_numbers_it_is_half_the_squared_error(
-        self, indices, weights, slice_bytes, monkeypatch
-    ):
+    def test_half_the_squared_error(self, indices, weights, slice_bytes, monkeypatch):
         monkeypatch.setattr(validation, "SLICE_BYTES", slice_bytes)
         rows = Rows(TrainingData(X, Y, 2, weights), indices)
         net = network(2)
@@ -59,7 +57,7 @@ class TestLoss:
         losses = ((outputs(net) - Y) ** 2).mean(axis=1) / 2
         assert_allclose(result.loss, self.loss(losses, indices, weights))
 
-    def test_of_classes_it_is_the_cross_entropy(self, indices, weights, slice_bytes, monkeypatch):
+    def test_cross_entropy(self, indices, weights, slice_bytes, monkeypatch):
         monkeypatch.setattr(validation, "SLICE_BYTES", slice_bytes)
         rows = Rows(TrainingData(X, CLASSES, 3, weights), indices)
         net = network(3)
@@ -69,7 +67,7 @@ class TestLoss:
 
 
 @pytest.mark.parametrize("slice_bytes", [10**6, 50])
-def test_the_score_sees_what_decode_makes_of_all_outputs(slice_bytes, monkeypatch):
+def test_the_score_gets_the_decoded_outputs_of_all_rows(slice_bytes, monkeypatch):
     """The output activation is applied."""
     monkeypatch.setattr(validation, "SLICE_BYTES", slice_bytes)
     seen = []
@@ -86,7 +84,7 @@ def test_the_score_sees_what_decode_makes_of_all_outputs(slice_bytes, monkeypatc
     assert_allclose(seen[0], expected)
 
 
-def test_a_score_that_predicts_by_itself_gets_nothing():
+def test_without_decode_the_score_gets_none():
     seen = []
     rows = Rows(TrainingData(X, Y, 2))
     result = evaluated(
@@ -96,21 +94,21 @@ def test_a_score_that_predicts_by_itself_gets_nothing():
     assert result.score == 0.5
 
 
-def test_a_lower_loss_is_watched_as_a_greater_number():
+def test_the_negative_loss_is_watched():
     result = evaluated(network(2), NUMBERS, Rows(TrainingData(X, Y, 2)))
     assert math.isnan(result.score)
     assert result.watched == -result.loss < 0
 
 
-def test_neither_penalties_nor_dropout_nor_records():
-    """The loss is that of the network as it predicts."""
+def test_no_penalties_or_dropout():
+    """The loss is that of the network in predictions."""
     rows = Rows(TrainingData(X, Y, 2))
     net = Network((4, 3, 2), np.linspace(-1, 1, 23))
     trained = TrainingConfig("identity", "squared_error", dropout=(0.5,), l2=(9.0, 9.0), l1=(1, 1))
     assert evaluated(net, trained, rows).loss == evaluated(net, NUMBERS, rows).loss
 
 
-def test_the_network_is_seen_as_it_is_now_and_left_so():
+def test_current_parameters_are_used_and_not_changed():
     net = network(2)
     evaluator = Evaluator(net, NUMBERS, ValidationSet(Rows(TrainingData(X, Y, 2))))
     evaluator.evaluate(None)
@@ -120,7 +118,7 @@ def test_the_network_is_seen_as_it_is_now_and_left_so():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sparse_rows_are_as_dense_ones(dtype):
+def test_sparse_rows_equal_dense_rows(dtype):
     S = np.where(X > 0, X, 0).astype(dtype)
     dense, sparse = (
         evaluated(network(3, dtype), LABELS, Rows(TrainingData(form(S), CLASSES, 3), SOME))

@@ -28,10 +28,10 @@ from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
 from cymlp._estimators.targets import Targets
 from cymlp._estimators.warning import (
+    warn_about_outcome,
+    warn_about_unused,
     warn_if_clipped,
     warn_if_cut_short,
-    warn_of_outcome,
-    warn_of_unused,
 )
 from cymlp._network.arrays import (
     FLOATS,
@@ -52,15 +52,15 @@ from cymlp._training.report import Ending, Epoch
 from cymlp._training.stochastic import StochasticTraining
 from cymlp._training.validation import ValidationSet
 
-# X, y and sample_weight, as given to fit or encoded.
-Given = tuple[Any, Any, Any]
+# X, y and sample_weight, as passed to fit.
+RawData = tuple[Any, Any, Any]
 
 
 @dataclass(kw_only=True, eq=False, repr=False, match_args=False)
 class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
     """Base class of MLPClassifier and MLPRegressor.
 
-    Its fields are the parameters that both have, by keyword.
+    Its fields are the parameters that both have, all keyword-only.
     """
 
     solver: str = "adam"
@@ -94,81 +94,82 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
     record_every: int | None = None
     n_jobs: int | None = None
 
-    # What the classifier and the regressor differ in.
+    # Where the classifier and the regressor differ.
 
     @staticmethod
     @abstractmethod
     def _is_valid_y(y: Any) -> bool:
-        """Whether y is valid as it is, as far as that is quickly known."""
+        """Whether a quick check shows that y is valid as it is."""
 
     @abstractmethod
     def _new_targets(self, y: NDArray[Any], incremental: bool, classes: Any) -> Targets:
-        """The targets that y is about, and the fitted attributes that say so.
+        """The kind of targets in y; sets the fitted attributes that describe them.
 
         Raises
         ------
         ValueError
-            If the estimator goes on from an earlier fit to which y does not belong.
+            If the estimator continues an earlier fit and y does not match it.
         """
 
     @abstractmethod
-    def _known_targets(self) -> Targets:
-        """The targets that the estimator is fitted to."""
+    def _fitted_targets(self) -> Targets:
+        """The kind of targets that the estimator was fitted to."""
 
     # Fitting.
 
-    def _begin_fit(self, given: Given, X_val: Any) -> FitTask:
+    def _begin_fit(self, raw_data: RawData, X_val: Any) -> FitTask:
         """Check the parameters, and tell the callbacks that the fit begins."""
         check_parameters(self)
         check_solver(self)
         holds_out = self.early_stopping and self.solver != "lbfgs"
-        warn_of_unused(self, validates=holds_out or X_val is not None)
-        return FitTask.begin(self, self.max_iter, *given)
+        warn_about_unused(self, validates=holds_out or X_val is not None)
+        return FitTask.begin(self, self.max_iter, *raw_data)
 
     def _end_fit(self, task: FitTask) -> Self:
-        """Tell the callbacks that the fit has ended, and the caller if it was too early."""
+        """Tell the callbacks that the fit has ended; warn if it stopped too early."""
         task.end()
         warn_if_cut_short(self)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
         check_parameters(self)
-        warn_of_unused(self, validates=True)
+        warn_about_unused(self, validates=True)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         return self._fit((X, y, sample_weight), FitTask(), incremental=True, classes=classes)
 
     def _fit(
         self,
-        given: Given,
+        raw_data: RawData,
         task: FitTask,
-        validation_given: Given = (None, None, None),
+        raw_validation_data: RawData = (None, None, None),
         *,
         incremental: bool = False,
         classes: Any = None,
     ) -> Self:
-        """Encode the data, make or continue a network, train it.
+        """Encode the data, make a network or copy the fitted one, and train it.
 
-        A network that goes on from an earlier fit is a copy: should training diverge, the earlier
-        one is still there.
+        Training continues on a copy, so that the fitted network survives if training diverges.
         """
-        before, training = Snapshot(self), None
+        snapshot, training = Snapshot(self), None
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         try:
             random_state = check_random_state(self.random_state)
-            data, score_weights, targets = self._encode(given, is_first, incremental, classes)
-            network = self._new_network(data, random_state) if is_first else self._continued(data)
+            data, score_weights, targets = self._encode(raw_data, is_first, incremental, classes)
+            network = (
+                self._new_network(data, random_state) if is_first else self._copy_network(data)
+            )
             if is_first:
-                self._forget_history()
-            self._adopt(network, targets.output_activation)
-            self._continue_history()
+                self._reset_history()
+            self._set_network(network, targets.output_activation)
+            self._prepare_history()
             config = self._training_config(targets, len(network.coefs), incremental)
             training = self._new_training(
                 config,
                 network,
                 data,
                 replace(data, weights=score_weights),
-                self._encode_validation_data(validation_given),
+                self._encode_validation_data(raw_validation_data),
                 random_state,
                 is_first=is_first,
                 incremental=incremental,
@@ -182,34 +183,34 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             if self.solver == "lbfgs" and np.isfinite(outcome.loss):
                 self.loss_, self.n_iter_ = outcome.loss, outcome.n_epochs
             if not (incremental and outcome.ending is Ending.EPOCHS):
-                warn_of_outcome(self, outcome)
+                warn_about_outcome(self, outcome)
             if not network.is_finite():
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
                 )
-        except BaseException:  # Ctrl-C during the preparations, SystemExit from a schedule
-            if not task.has_failed:  # else the callback finds the model as far as it got
-                before.restore()
+        except BaseException:  # such as Ctrl-C before training, or SystemExit from a schedule
+            if not task.has_failed:  # if a callback raised, the weights reached so far are kept
+                snapshot.restore()
                 if incremental and training is not None and training.has_updated:
-                    # It has been updated along with the weights that are discarded.
+                    # Its state belongs to the weights that have just been discarded.
                     self.__dict__.pop("_optimizer", None)
             raise
         return self
 
     def _report(self, epoch: Epoch, task: FitTask, progress: Progress) -> bool:
-        """Set the fitted attributes, show the epoch, tell the callbacks; whether one says stop."""
-        self._take_in(epoch)
+        """Set the fitted attributes, print, call the callbacks; return whether one says stop."""
+        self._update_from(epoch)
         progress.end_epoch(epoch.number, epoch.loss, epoch.validation_score)
         if epoch.message:
-            progress.say(epoch.message)
-        return task.end_epoch(lambda: self._copies_of_weights(epoch.best_parameters))
+            progress.write(epoch.message)
+        return task.end_epoch(lambda: self._copy_weights(epoch.best_parameters))
 
     def _encode(
-        self, given: Given, is_first: bool, incremental: bool, classes: Any
+        self, raw_data: RawData, is_first: bool, incremental: bool, classes: Any
     ) -> tuple[TrainingData, NDArray[Any] | None, Targets]:
-        """The data to train on, the weights without those of classes, and what y is about."""
-        X, y, sample_weight = given
+        """The training data, the sample weights without class weights, and the kind of targets."""
+        X, y, sample_weight = raw_data
         X, y = check_X_y(self, X, y, self._is_valid_y, reset=is_first)
         dtype = X.dtype if is_first else self._current_network().parameters.dtype
         X = as_engine_input(cast_to(X, dtype, "X"))
@@ -221,41 +222,41 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         data = TrainingData(X, encoded, targets.count_outputs(encoded), weights)
         return data, score_weights, targets
 
-    def _encode_known(self, given: Given) -> TrainingData:
-        """Data of the kind that the estimator has been, or is being, fitted to."""
-        X, y, sample_weight = given
+    def _encode_for_fitted(self, raw_data: RawData) -> TrainingData:
+        """Data encoded for the network that has been, or is being, fitted."""
+        X, y, sample_weight = raw_data
         X, y = check_X_y(self, X, y, self._is_valid_y, reset=False)
         X = as_engine_input(cast_to(X, self._current_network().parameters.dtype, "X"))
         weights = None if sample_weight is None else checked_weights(sample_weight, X)
-        targets = self._known_targets()
+        targets = self._fitted_targets()
         return TrainingData(X, targets.encode(y, X.dtype), self.n_outputs_, weights)
 
-    def _encode_validation_data(self, given: Given) -> TrainingData | None:
-        """The validation data given to fit, once it is known what y is about."""
-        if all(value is None for value in given):
+    def _encode_validation_data(self, raw_data: RawData) -> TrainingData | None:
+        """The validation data passed to fit; the training data must have been encoded before."""
+        if all(value is None for value in raw_data):
             return None
-        if given[0] is None or given[1] is None:
-            raise ValueError("X_val and y_val must be given together, or neither of them.")
+        if raw_data[0] is None or raw_data[1] is None:
+            raise ValueError("X_val and y_val must be given together.")
         try:
-            return self._encode_known(given)
+            return self._encode_for_fitted(raw_data)
         except ValueError as error:
-            error.add_note("This is about X_val, y_val or sample_weight_val.")
+            error.add_note("The error is in X_val, y_val or sample_weight_val.")
             raise
 
     def _new_network(self, data: TrainingData, random_state: np.random.RandomState) -> Network:
-        """A network for the data, with initial weights."""
+        """A new network for the data, with initial weights."""
         units = [data.X.shape[1], *hidden_units(self.hidden_layer_sizes), data.n_outputs]
         initialize = initializer(self.init, self._activation())
         return Network.initialized(units, data.X.dtype, initialize, random_state)
 
-    def _continued(self, data: TrainingData) -> Network:
-        """A copy of the fitted network, which has to fit the data."""
-        hidden_units(self.hidden_layer_sizes)  # which must be valid all the same
+    def _copy_network(self, data: TrainingData) -> Network:
+        """A copy of the fitted network; ValueError if its sizes do not match the data."""
+        hidden_units(self.hidden_layer_sizes)  # not used, but an invalid value is still an error
         network = self._current_network().copy()
         n_features, n_outputs = data.X.shape[1], data.n_outputs
         if (network.units[0], network.units[-1]) != (n_features, n_outputs):
             raise ValueError(
-                f"{type(self).__name__} has a network of {network.units[0]} features and "
+                f"{type(self).__name__} has a network with {network.units[0]} features and "
                 f"{network.units[-1]} outputs, but the data have {n_features} and {n_outputs}."
             )
         return network
@@ -272,7 +273,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         is_first: bool,
         incremental: bool,
     ) -> LbfgsTraining | StochasticTraining:
-        """What trains the network; with early stopping, on the rows that are not held out."""
+        """The training of the network; with early stopping, on the rows that are not held out."""
         optimizer = self.__dict__.pop("_optimizer", None)
         held_out = None if validation_data is None else Rows(validation_data)
         if self.solver == "lbfgs":
@@ -281,7 +282,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             )
         rows = Rows(data)
         if self.early_stopping and held_out is None:
-            stratify = self._known_targets().stratifies(data.targets)
+            stratify = self._fitted_targets().stratifies(data.targets)
             rows, others = split_for_validation(
                 data, self.validation_fraction, stratify, random_state
             )
@@ -303,11 +304,11 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         return training
 
     def _validation_set(self, rows: Rows | None) -> ValidationSet | None:
-        """Rows that are not trained on, with the score that ``scoring`` asks for."""
+        """The held-out rows with the score that ``scoring`` names."""
         if rows is None:
             return None
-        targets = self._known_targets()
-        y, weights = targets.decode(rows.of(rows.data.targets)), rows.of(rows.data.weights)
+        targets = self._fitted_targets()
+        y, weights = targets.decode(rows.select(rows.data.targets)), rows.select(rows.data.weights)
         watches_loss = self.scoring == "loss" or (self.scoring is None and targets.prefers_loss)
         if self.scoring in (None, "loss"):
             return ValidationSet(
@@ -316,12 +317,12 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
                 targets.decode,
                 watches_loss,
             )
-        from sklearn.metrics import check_scoring  # late, for a quick import of cymlp
+        from sklearn.metrics import check_scoring  # late, to keep import cymlp fast
 
         scorer = check_scoring(self, self.scoring)
-        X = rows.of(rows.data.X)
+        X = rows.select(rows.data.X)
         weight = {} if weights is None else {"sample_weight": weights}
-        # It shares the network; and X has lost the names of its features.
+        # A copy without feature names, as X no longer has any; it shares the network.
         fitted = copy.copy(self)
         fitted.__dict__.pop("feature_names_in_", None)
         return ValidationSet(
@@ -331,13 +332,13 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
     # From parameters to plain values.
 
     def _activation(self) -> Activation:
-        """``activation``, hashable."""
+        """``activation`` as a hashable value."""
         return self.activation if isinstance(self.activation, str) else tuple(self.activation)
 
     def _training_config(
         self, targets: Targets, n_layers: int, incremental: bool = False
     ) -> TrainingConfig:
-        """What training needs of the parameters, for a network of so many layers of weights."""
+        """The parameters that training needs, for a network with ``n_layers`` layers of weights."""
         n_hidden = n_layers - 1
         alphas = per_layer(self.alpha, n_layers, "alpha", "layers of weights")
         ratios = per_layer(self.l1_ratio, n_layers, "l1_ratio", "layers of weights")
@@ -363,10 +364,10 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
     ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]], NDArray[Any]]:
         """The loss of the fitted network on X and y, and its gradient.
 
-        It is what training minimises: the weighted mean of the samples' losses plus the
-        penalties over the sum of the weights, dropout left out. The penalty ``|w|`` has the slope
-        0 at 0. Of several outputs the squared error is the sum here, as it is in the gradient
-        that training takes; in ``loss_``, as in scikit-learn, it is the mean.
+        This is the loss that training minimises, without dropout: the weighted mean of the
+        samples' losses, plus the penalties divided by the sum of the weights. The gradient of
+        ``|w|`` at 0 is taken as 0. With several outputs, the squared error is summed over them, as
+        in the gradient used for training; ``loss_`` has the mean, as in scikit-learn.
 
         Parameters
         ----------
@@ -382,11 +383,11 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         loss : float
             The loss.
         coef_grads : list of ndarray of shape (fan_in, fan_out)
-            Its gradient with respect to each of ``coefs_``.
+            The gradient with respect to each of ``coefs_``.
         intercept_grads : list of ndarray of shape (fan_out,)
-            Its gradient with respect to each of ``intercepts_``.
+            The gradient with respect to each of ``intercepts_``.
         X_grad : ndarray of shape (n_samples, n_features)
-            Its gradient with respect to X.
+            The gradient with respect to X.
 
         Raises
         ------
@@ -397,8 +398,8 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         """
         check_is_fitted(self)
         check_parameters(self)
-        network, targets = self._current_network(), self._known_targets()
-        data = self._encode_known((X, y, sample_weight))
+        network, targets = self._current_network(), self._fitted_targets()
+        data = self._encode_for_fitted((X, y, sample_weight))
         weights = targets.training_weights(targets.decode(data.targets), data.weights, data.X.dtype)
         _check_training_weights(weights, data.weights)
         config = self._training_config(targets, len(network.coefs))
@@ -408,8 +409,8 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             replace(data, weights=weights).dataset(),
             weights,
             (config.l2, config.l1),
-            # Of several outputs the engine reports the mean.
-            self.n_outputs_ if targets.sums_over_outputs else 1,
+            # The engine reports the mean over the outputs, but differentiates the sum.
+            self.n_outputs_ if targets.reports_mean_over_outputs else 1,
             self.n_jobs,
         )
 
@@ -422,11 +423,11 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         *,
         apply_output_activation: bool = True,
     ) -> NDArray[Any]:
-        """The network's outputs (n_samples, n_outputs) for X, or what ``decode`` makes of them.
+        """The network's outputs (n_samples, n_outputs) for X, decoded if ``decode`` is given.
 
-        Computed in the dtype that NumPy gives the product of X and the weights. Where X must
-        be converted or outputs decoded, that is done for a slice of the rows at a time, so
-        that beyond the result memory stays small.
+        The dtype of the computation is that of NumPy's product of X and the weights. If X must be
+        converted or outputs decoded, this is done for a slice of the rows at a time, to need
+        little memory beyond the result.
 
         Parameters
         ----------
@@ -439,7 +440,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         fitted = self.__dict__
         if "_network" not in fitted:
             check_is_fitted(self)
-        # The engine checks on its way whether such an X is finite.
+        # For such an X, the engine checks that it is finite as it reads it.
         check_finite = (
             passes_fast_check(X)
             and X.shape[1] == fitted.get("n_features_in_")
@@ -468,14 +469,14 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
                     n_jobs=self.n_jobs,
                 )
             except NotFiniteError:
-                check_X(self, X)  # which says what and where
+                check_X(self, X)  # raises scikit-learn's error
                 raise
             result.add(outputs if decode is None else decode(outputs))
         predicted: NDArray[Any] = result.whole
         return predicted
 
     def _network_for(self, X: Any) -> Network:
-        """The fitted network in the dtype to predict X in."""
+        """The fitted network in the dtype used to predict X."""
         network = self._current_network()
         if X.shape[1] != network.units[0]:
             raise ValueError(
@@ -486,16 +487,16 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         dtype = np.result_type(X.dtype, network.parameters.dtype)
         return network.astype(dtype if dtype in FLOATS else np.float64)
 
-    # Fitted without a fit.
+    # Fitted from given weights.
 
-    def _with_weights(self, coefs: Any, intercepts: Any, sizes_are_given: bool) -> Self:
-        """Make this estimator, just constructed, a fitted one with copies of these weights.
+    def _set_weights(self, coefs: Any, intercepts: Any, sizes_are_given: bool) -> Self:
+        """Make this new estimator a fitted one with copies of these weights.
 
         Raises
         ------
         ValueError
-            If a parameter is not valid, or the arrays do not fit together or are not of finite
-            real numbers.
+            If a parameter is not valid, the shapes of the arrays do not match, or a value is not
+            a finite real number.
         """
         arrays = [np.asarray(array) for array in (*coefs, *intercepts)]
         if not all(array.dtype.kind in "biuf" for array in arrays):
@@ -509,17 +510,17 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         check_parameters(self)
         if tuple(hidden_units(self.hidden_layer_sizes)) != sizes:
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit weights of hidden "
-                f"layers of sizes {sizes}."
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not match the weights, whose "
+                f"hidden layers have sizes {sizes}."
             )
         self.n_outputs_ = network.units[-1]
-        targets = self._known_targets()
-        # This raises where a parameter is not for so many layers.
+        targets = self._fitted_targets()
+        # Raises an error if a parameter has values for another number of layers.
         self._training_config(targets, len(network.coefs))
-        self._adopt(network, targets.output_activation)
+        self._set_network(network, targets.output_activation)
         self.n_features_in_ = network.units[0]
         self.n_iter_ = 0
-        self._continue_history()
+        self._prepare_history()
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -531,7 +532,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
 def _check_training_weights(
     weights: NDArray[Any] | None, sample_weight: NDArray[Any] | None
 ) -> None:
-    """ValueError where one cannot train with these weights: the samples', or times the classes'."""
+    """ValueError if the magnitude of these weights, which may include class weights, is bad."""
     if weights is not None:
         own = weights is sample_weight
         check_magnitude(weights, "sample_weight" if own else "sample_weight times class_weight")

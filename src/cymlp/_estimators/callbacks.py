@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks, and functions, where scikit-learn has callbacks (1.9 and later)."""
+"""Callbacks: scikit-learn's, and plain functions; they need scikit-learn 1.9 or later."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ except ImportError:
     FitCallback = None
 
     class _CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing: this scikit-learn has no callbacks."""
+        """Empty: this scikit-learn has no callbacks."""
 
     def _with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """The method as it is."""
+        """The method unchanged."""
         return method
 
 
@@ -29,18 +29,18 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class _Decorator(Protocol):
-    """What takes a method and returns one of the same signature."""
+    """A decorator that keeps the method's signature."""
 
     def __call__(self, method: Method, /) -> Method: ...
 
 
 def with_callbacks(method: Method) -> Method:
-    """scikit-learn's decorator, which type checkers do not know to keep the signature."""
+    """scikit-learn's decorator, typed so that the method keeps its signature."""
     return cast(Method, _with_callbacks(method))
 
 
 def only_if(check: Callable[[Any], bool]) -> _Decorator:
-    """scikit-learn's available_if, which type checkers do not know to keep the signature."""
+    """scikit-learn's available_if, typed so that the method keeps its signature."""
 
     def decorate(method: Method) -> Method:
         return cast(Method, available_if(check)(method))
@@ -58,26 +58,25 @@ def _has_callbacks(estimator: Any) -> bool:
 
 
 class CallbackSupportMixin(_CallbackSupportMixin):
-    """scikit-learn's mixin, that takes functions too."""
+    """scikit-learn's mixin, which takes plain functions too."""
 
     @only_if(_has_callbacks)
     def set_callbacks(self, *callbacks: Any) -> Self:
-        """Set what fit calls as it goes on, in place of what was set before.
+        """Set the callbacks that fit calls, replacing those set before.
 
-        This method exists with scikit-learn 1.9 or later. ``partial_fit`` does not call callbacks,
-        ``clone`` keeps them, and they are pickled with the estimator: a lambda cannot be.
-        Without arguments all are removed.
+        This method needs scikit-learn 1.9 or later. ``partial_fit`` does not call callbacks.
+        ``clone`` keeps them, and they are pickled with the estimator, so a lambda fails there.
+        Without arguments, all callbacks are removed.
 
         Parameters
         ----------
         *callbacks : callable or FitCallback
-            Each a function ``f(estimator, epoch)`` or a callback of ``sklearn.callback``. A
-            function is called after each epoch (with "lbfgs" each iteration) with the estimator
-            being fitted, whose ``history_`` and ``loss_`` can be read, and the number of the
-            epoch, from 1. If it returns True, the fit stops; if it raises an exception, the
-            fit ends with that. Either way the estimator keeps the weights it has by then (with
-            early_stopping the best of them). For a callback of ``sklearn.callback`` each epoch is
-            one task.
+            Functions ``f(estimator, epoch)`` or callbacks of ``sklearn.callback``. A function is
+            called after each epoch (with "lbfgs", each iteration) with the estimator being fitted,
+            whose ``history_`` and ``loss_`` it may read, and the number of the epoch, from 1. If it
+            returns True, the fit stops; if it raises an exception, the fit ends with it. Either
+            way, the estimator keeps the weights reached so far (with early_stopping, the best of
+            them). For a callback of ``sklearn.callback``, each epoch is one task.
 
         Returns
         -------
@@ -87,7 +86,7 @@ class CallbackSupportMixin(_CallbackSupportMixin):
         Raises
         ------
         TypeError
-            If one is neither a function nor an instance of a FitCallback.
+            If a callback is neither a function nor a FitCallback instance.
         """
         super().set_callbacks(*map(_as_fit_callback, callbacks))
         return self
@@ -95,31 +94,31 @@ class CallbackSupportMixin(_CallbackSupportMixin):
 
 @dataclass(frozen=True)
 class _AfterEachEpoch:
-    """A function of the estimator and the epoch as a FitCallback."""
+    """A FitCallback that calls a function of the estimator and the epoch."""
 
     function: Callable[[Any, int], Any]
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     teardown = on_fit_task_begin = setup
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
-        """Call the function, but not at the end of the whole fit or of an epoch cut short."""
+        """Call the function, unless this is the end of the fit or of an interrupted epoch."""
         if context.task_name != "epoch" or estimator.n_iter_ <= context.task_id:
             return False
         return bool(self.function(estimator, estimator.n_iter_))
 
 
 def _as_fit_callback(callback: Any) -> Any:
-    """A FitCallback: itself, or a function made one.
+    """The callback as a FitCallback; a function is wrapped in one.
 
     Raises
     ------
     TypeError
-        If it is neither.
+        If it is neither a FitCallback nor a function.
     """
-    if not isinstance(callback, type):  # a class has the methods too, but no instance
+    if not isinstance(callback, type):  # a class has the methods too, but is not an instance
         if isinstance(callback, FitCallback):
             return callback
         if callable(callback):
@@ -131,9 +130,9 @@ def _as_fit_callback(callback: Any) -> Any:
 
 
 class FitTask:
-    """The fit of an estimator as its callbacks see it: one task, with one more for each epoch.
+    """A fit as its callbacks see it: one task, with a subtask for each epoch.
 
-    As constructed it has no callbacks, and its methods do nothing.
+    A newly constructed FitTask has no callbacks, and its methods do nothing.
     """
 
     def __init__(self) -> None:
@@ -145,15 +144,15 @@ class FitTask:
 
     @classmethod
     def begin(cls, estimator: Any, max_epochs: int, X: Any, y: Any, sample_weight: Any) -> FitTask:
-        """The task of a fit that begins, as the estimator's callbacks are told, if it has any.
+        """The task of a fit that begins; tells the estimator's callbacks, if it has any.
 
         Parameters
         ----------
         estimator : estimator
-            The one to be fitted.
+            The estimator to be fitted.
         max_epochs : int
         X, y, sample_weight
-            As given to fit.
+            As passed to fit.
         """
         task = cls()
         if getattr(estimator, "_skl_callbacks", None):
@@ -165,25 +164,25 @@ class FitTask:
         return task
 
     def begin_epoch(self) -> None:
-        """Tell the callbacks that an epoch begins, unless one is under way."""
+        """Tell the callbacks that an epoch begins, unless one has begun already."""
         if self._root is not None and self._epoch is None:
-            with self._noting_failure():
+            with self._recording_failure():
                 self._epoch = self._root.subcontext(task_name="epoch")
                 self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def end_epoch(self, snapshot: Callable[[], dict[str, Any]]) -> bool:
-        """Tell the callbacks that an epoch has ended; whether one of them wants to stop.
+        """Tell the callbacks that an epoch has ended; return whether one of them wants to stop.
 
         Parameters
         ----------
         snapshot : callable
-            Returns the fitted attributes of the estimator as if fit had stopped here;
-            called only where a callback asks for the fitted estimator.
+            Returns the fitted attributes of the estimator as if fit had stopped here. Called
+            only if a callback asks for the fitted estimator.
         """
         if self._epoch is None:
             return False
         epoch, self._epoch = self._epoch, None
-        with self._noting_failure():
+        with self._recording_failure():
             return bool(
                 epoch.call_on_fit_task_end(
                     estimator=self._estimator, reconstruction_attributes=snapshot, **self._data
@@ -191,8 +190,8 @@ class FitTask:
             )
 
     @contextmanager
-    def _noting_failure(self) -> Iterator[None]:
-        """Take note of an exception that goes through."""
+    def _recording_failure(self) -> Iterator[None]:
+        """Set ``has_failed`` if an exception passes through."""
         try:
             yield
         except BaseException:

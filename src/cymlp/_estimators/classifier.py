@@ -24,153 +24,158 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     A drop-in replacement for scikit-learn's :class:`~sklearn.neural_network.MLPClassifier`
     with a compiled engine: the same parameters, the same fitted attributes and, from the
-    same ``random_state``, the same numbers to rounding. It minimises the log loss.
+    same ``random_state``, the same numbers up to rounding. It minimises the log loss.
 
     Parameters
     ----------
     hidden_layer_sizes : int, array-like of int or str, default=(100,)
-        Units of each hidden layer, each at least 1; ``()`` makes a linear model. A string such
-        as "256-128" stands for (256, 128), for searches that cannot draw tuples.
+        Number of units in each hidden layer, at least 1; ``()`` gives a linear model. A string
+        such as "256-128" means (256, 128), for searches that cannot sample tuples.
     activation : str or list of str, default="relu"
-        Activation of the hidden layers, or of each: scikit-learn's "identity", "logistic",
-        "tanh" and "relu" (z, 1 / (1 + exp(-z)), tanh(z) and max(0, z)), or PyTorch's and
-        Keras's "leaky_relu" (0.01 z below 0), "elu" (exp(z) - 1 below 0), "selu" (elu scaled
+        Activation of all hidden layers, or a list with one for each: scikit-learn's "identity",
+        "logistic", "tanh" and "relu" (z, 1 / (1 + exp(-z)), tanh(z) and max(0, z)), or PyTorch's
+        and Keras's "leaky_relu" (0.01 z below 0), "elu" (exp(z) - 1 below 0), "selu" (elu scaled
         as by Klambauer et al.), "gelu" (z Phi(z), exact), "silu" (z / (1 + exp(-z))), "mish"
         (z tanh(log(1 + exp(z)))) and "softplus" (log(1 + exp(z))).
     solver : {"lbfgs", "sgd", "adam"}, default="adam"
         "adam" and "sgd" update the weights after each mini-batch, "lbfgs" (SciPy's) after
-        each pass over all samples. "lbfgs" often does best on small data.
+        each pass over all samples. "lbfgs" often works best on small data.
     alpha : float or list of float, default=0.0001
-        Penalty, at least 0, of all layers of weights or of each: alpha / 2 times the sum of
-        the squared weights, over the number of samples (the sum of their weights) of the
-        batch. See also ``l1_ratio``.
+        Strength of the penalty, at least 0, for all layers of weights, or a list with one for
+        each. The penalty is alpha / 2 times the sum of the squared weights, divided by the
+        number of samples in the batch (or the sum of their weights). See also ``l1_ratio``.
     batch_size : int or "auto", default="auto"
         Samples in a mini-batch, at least 1; "auto" is min(200, n_samples). Not used by
         "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"} or callable, default="constant"
-        Schedule of "sgd": constant; learning_rate_init / (t + 1)^power_t after t samples,
-        epoch by epoch; or divided by 5 whenever progress stops, down to 1e-6. Or, for "sgd" and
-        "adam", a schedule of :mod:`cymlp.schedules` or any function (step, total) -> factor:
-        update number ``step``, from 0, of at most ``total`` takes learning_rate_init * factor.
+        Learning rate schedule. For "sgd": "constant"; "invscaling", which sets it after each
+        epoch to learning_rate_init / (t + 1)^power_t, where t is the number of samples seen; or
+        "adaptive", which divides it by 5 whenever progress stops, down to 1e-6. For "sgd" and
+        "adam": a schedule of :mod:`cymlp.schedules` or any function (step, total) -> factor. The
+        learning rate of update ``step`` (from 0) of at most ``total`` is then
+        learning_rate_init * factor.
     learning_rate_init : float, default=0.001
-        Learning rate of "sgd" and "adam", above 0.
+        Initial learning rate of "sgd" and "adam", above 0.
     power_t : float, default=0.5
         Exponent of "invscaling", at least 0.
     max_iter : int, default=200
-        Most epochs ("sgd", "adam") or iterations ("lbfgs"), at least 1.
+        Maximum number of epochs ("sgd", "adam") or iterations ("lbfgs"), at least 1.
     shuffle : bool, default=True
-        Whether "sgd" and "adam" visit the samples in a new random order each epoch.
+        Whether "sgd" and "adam" shuffle the samples in each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial weights, the validation split and the order of the samples. With
+        Determines the initial weights, the validation split and the order of the samples. With
         the same int, scikit-learn's MLP draws the same numbers.
     tol : float, default=1e-4
-        Improvement of the loss or of the validation score, at least 0, below which an epoch
-        counts as one without progress. For "lbfgs" the gradient's tolerance.
+        Tolerance, at least 0. An epoch counts as one without progress if the loss or the
+        validation score improves by less. For "lbfgs", the tolerance for the gradient.
     verbose : bool or int, default=False
-        Whether to print the loss, and the validation score if there is one, after each epoch; 2
-        shows them on one bar of tqdm instead, where that is installed.
+        Whether to print the loss, and the validation score if there is one, after each epoch. 2
+        shows them in a tqdm progress bar instead, if tqdm is installed.
     warm_start : bool, default=False
-        Whether fit goes on from the weights of the previous fit.
+        Whether fit continues from the weights of the previous fit.
     momentum : float, default=0.9
         Momentum of "sgd", in [0, 1].
     nesterovs_momentum : bool, default=True
-        Whether the momentum of "sgd" is Nesterov's.
+        Whether "sgd" uses Nesterov's momentum.
     early_stopping : bool, default=False
-        Whether "sgd" and "adam" hold out samples, stop when the accuracy, or what ``scoring``
-        names, no longer improves on them, and keep the weights that were best. With X_val in
-        fit, those samples are watched instead.
+        Whether "sgd" and "adam" hold out samples, stop when the accuracy on them (or the score
+        that ``scoring`` names) no longer improves, and keep the best weights. If fit is given
+        X_val, it takes the place of the samples held out.
     validation_fraction : float, default=0.1
-        Share of the samples held out by early_stopping, in [0, 1).
+        Fraction of the samples that early_stopping holds out, in [0, 1).
     beta_1, beta_2 : float, default=0.9 and 0.999
-        Decay of the first and second moments of "adam", in [0, 1).
+        Decay rates of the first and second moments in "adam", in [0, 1).
     epsilon : float, default=1e-8
-        Numerical stability of "adam", above 0.
+        Constant for numerical stability in "adam", above 0.
     n_iter_no_change : int or inf, default=10
-        Epochs without progress that are tolerated, at least 1; the next one stops the fit.
+        Number of epochs without progress to tolerate, at least 1; the next one stops the fit.
     max_fun : int, default=15000
-        Most evaluations of the loss by "lbfgs", at least 1.
+        Maximum number of loss evaluations by "lbfgs", at least 1.
     class_weight : dict, list of dict or "balanced", default=None
-        Weights of the classes, as in scikit-learn: of each label, or of each column's for
-        multilabel problems; "balanced" is n_samples / (n_classes * count of the class). They
-        multiply sample_weight in training, not in validation.
+        Weights of the classes, as in scikit-learn: a dict {label: weight}, or for multilabel
+        problems a list with one dict for each column. "balanced" gives each class the weight
+        n_samples / (n_classes * count of the class). They multiply sample_weight in training,
+        but not in validation.
     label_smoothing : float, default=0.0
-        Part of each target, in [0, 1), that is spread evenly over the classes (Keras).
+        Fraction of each target, in [0, 1), that is spread evenly over the classes, as in Keras.
     l1_ratio : float or list of float, default=0.0
-        Share of L1 in the penalty, in [0, 1], of all layers of weights or of each, as in
-        scikit-learn's SGDClassifier: ``alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2)``. It is
-        applied after each update of "sgd" and "adam" as a soft threshold in proportion to the
-        update's own step, which makes weights exactly 0.
+        Fraction of L1 in the penalty, in [0, 1], for all layers of weights, or a list with one
+        for each. As in scikit-learn's SGDClassifier, the penalty is
+        ``alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2)``. "sgd" and "adam" apply the L1 part
+        after each update, as a soft threshold proportional to the size of the step, which makes
+        weights exactly 0.
     weight_decay : float, default=0.0
-        Decay of the weights, at least 0, decoupled from the gradient (AdamW): each update of
-        "sgd" and "adam" takes learning rate * weight_decay of them away. As in PyTorch and
-        Keras, but for intercepts, which are left alone.
+        Weight decay, at least 0, decoupled from the gradient (AdamW): each update of "sgd" and
+        "adam" shrinks the weights by the fraction learning rate * weight_decay. As in PyTorch
+        and Keras, except that intercepts do not decay.
     dropout : float or list of float, default=0.0
-        Rate, in [0, 1), at which "sgd" and "adam" leave units out of all hidden layers, or of
-        each, while they train; those kept are divided by 1 - dropout (Keras's Dropout).
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one for each. "sgd" and
+        "adam" drop units at this rate during training and divide the outputs of the others by
+        1 - dropout, like Keras's Dropout.
     clip_norm : float, default=None
-        Length, above 0, to which "sgd" and "adam" shorten the gradient of all weights and
-        intercepts, penalty included, where it is longer (Keras's global_clipnorm). None for
-        never.
+        Maximum norm, above 0, of the gradient of all weights and intercepts together, penalty
+        included. "sgd" and "adam" scale longer gradients down to it, like Keras's
+        global_clipnorm. None means no clipping.
     init : str or callable, default="glorot_uniform"
-        Initial weights: "glorot_uniform" is scikit-learn's rule, for intercepts too;
-        "glorot_normal", "he_uniform", "he_normal" and "lecun_normal" are Keras's, with intercepts
-        0. Or a function (fan_in, fan_out, rng) that returns W (fan_in, fan_out) and b (fan_out,),
-        with ``rng`` a RandomState.
+        How to draw the initial weights. "glorot_uniform" is scikit-learn's rule, for intercepts
+        too; "glorot_normal", "he_uniform", "he_normal" and "lecun_normal" are Keras's, with
+        intercepts of 0. A function (fan_in, fan_out, rng), where ``rng`` is a RandomState, returns
+        W (fan_in, fan_out) and b (fan_out,).
     scoring : str or callable, default=None
-        The score on validation data: None for the accuracy, "loss" for the negative loss, or what
-        scikit-learn's ``scoring`` may be: the name of a scorer or a function
-        (estimator, X, y) -> float, which is given sample_weight where there are weights. As in
-        HistGradientBoosting.
+        Score on the validation data, as in HistGradientBoosting. None means accuracy, "loss" the
+        negative loss. Otherwise the name of a scikit-learn scorer, or a function
+        (estimator, X, y) -> float, which is also passed sample_weight if there are weights.
     record_train_score : bool, default=False
-        Whether ``history_`` has the accuracy on the training samples too, computed from the forward
-        passes of the updates, dropout included, and weighted as the loss is. Not with
+        Whether to record the accuracy on the training samples in ``history_``. It is computed from
+        the forward passes of the updates, dropout included, and weighted like the loss. Not with
         "lbfgs".
     record_every : int, default=None
-        Mini-batches, at least 1, between two records in ``history_``; None for one record
-        each epoch. Not with "lbfgs".
+        Number of mini-batches, at least 1, between two records in ``history_``. None means one
+        record per epoch. Not with "lbfgs".
     n_jobs : int, default=None
-        Threads of `fit` and `predict`. None chooses them by the size of a step, up to the CPUs
-        that the process may use; within joblib's workers, up to their share. -1 means all
-        CPUs, -2 all but one. The same number gives the same bits; another agrees to rounding, and
-        so does None beside other fits, with which it shares the CPUs.
+        Number of threads of `fit` and `predict`. None chooses it by the size of a training step,
+        up to the CPUs that the process may use; in a joblib worker, up to the worker's share. -1
+        means all CPUs, -2 all but one. Results are identical for the same number of threads, and
+        equal to rounding for others. None may choose fewer threads while other fits are running.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, in the order of the outputs.
     loss_ : float
-        The loss of the last epoch: the mean over its mini-batches, penalty included.
+        Loss of the last epoch: the mean over its mini-batches, penalty included.
     best_loss_ : float or None
-        The least loss of an epoch; None with early_stopping. Not with "lbfgs".
+        Lowest loss of any epoch; None with early_stopping. Not with "lbfgs".
     loss_curve_ : list of float
-        The loss of each epoch. Not with "lbfgs".
+        Loss of each epoch. Not with "lbfgs".
     history_ : dict of ndarray of shape (n_records,)
-        What has been recorded of each epoch, for pandas.DataFrame or pyplot.plot: "loss", "seconds"
-        that it took, "n_updates" so far and the "learning_rate" of the last (not with "lbfgs");
-        with validation data "val_loss", without penalties and dropout, and "val_score", which is
-        the accuracy or what ``scoring`` names (the accuracy too where that is "loss"); with
-        record_train_score "train_score". NaN where a quantity was not recorded.
+        Records of each epoch, for pandas.DataFrame or pyplot.plot: "loss"; "seconds", the time
+        taken; "n_updates" so far and "learning_rate" of the last update (not with "lbfgs"). With
+        validation data, "val_loss", without penalties and dropout, and "val_score", the accuracy or
+        the score that ``scoring`` names (the accuracy if that is "loss"). With record_train_score,
+        "train_score". NaN where a quantity was not recorded.
     validation_scores_ : list of float or None
-        Accuracy, or what ``scoring`` names, on the validation samples after each epoch, with
-        early_stopping.
+        Accuracy, or the score that ``scoring`` names, on the validation samples after each epoch.
+        None without early_stopping.
     best_validation_score_ : float or None
-        The best of them.
+        The best of ``validation_scores_``.
     best_iteration_ : int or None
-        The epoch of the last fit, from 1, that had it and whose weights were kept; None without
-        early_stopping, or where no epoch was better than an earlier fit's. Not with "lbfgs".
+        Epoch of the last fit, counted from 1, that reached ``best_validation_score_`` and whose
+        weights were kept. None without early_stopping, or if no epoch was better than those of
+        an earlier fit. Not with "lbfgs".
     t_ : int
-        Samples seen by "sgd" or "adam".
+        Number of samples seen by "sgd" or "adam".
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer, of X's dtype (float32 or float64). Arrays may be written into
-        or replaced; predict and partial_fit go on from them.
+        Weights of each layer, of X's dtype (float32 or float64). You may modify or replace the
+        arrays; predict and partial_fit then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
-        Intercepts of each layer; as for ``coefs_``.
+        Intercepts of each layer. You may change them too.
     n_features_in_ : int
         Number of features of X in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+        Names of the features. Defined only if X has feature names that are all strings.
     n_iter_ : int
-        Epochs or iterations of the last fit.
+        Number of epochs or iterations of the last fit.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
@@ -185,14 +190,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    float32 data are computed in float32 throughout, float64 data in float64, everything else
-    becomes float64. A C-contiguous X is read in place: fit makes no copy. A mini-batch whose
-    sample weights sum to 0 is skipped. Ctrl-C ends a fit with a warning and leaves the model
-    as far as it got.
+    All computations are in float32 for float32 data and in float64 for float64 data; everything
+    else is converted to float64. A C-contiguous X is read in place: fit makes no copy. A
+    mini-batch whose sample weights sum to 0 is skipped. Ctrl-C ends a fit with a warning and
+    keeps the weights reached so far.
 
-    With scikit-learn 1.9 or later ``set_callbacks`` takes functions ``f(estimator, epoch)``, which
-    are called after each epoch and stop the fit by returning True, and callbacks of
-    ``sklearn.callback``.
+    With scikit-learn 1.9 or later, ``set_callbacks`` takes callbacks of ``sklearn.callback`` and
+    functions ``f(estimator, epoch)``. The functions are called after each epoch and may return
+    True to stop the fit.
 
     References
     ----------
@@ -225,7 +230,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _is_valid_y = staticmethod(are_plain_labels)
 
-    def _known_targets(self) -> LabelTargets:
+    def _fitted_targets(self) -> LabelTargets:
         return LabelTargets(
             self.n_outputs_,
             self.classes_,
@@ -257,7 +262,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         )
 
     def _is_first_partial_fit(self, classes: Any) -> bool:
-        """Whether partial_fit learns the classes now; ValueError where they do not fit."""
+        """Whether this call of partial_fit sets the classes; ValueError if they do not match."""
         known = getattr(self, "classes_", None)
         if known is None and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -271,7 +276,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return False
 
     def _check_classes(self, classes: NDArray[Any]) -> None:
-        """ValueError unless the classes of y are those that the network was made for."""
+        """ValueError unless the network was made for the classes of y."""
         if self.warm_start and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
@@ -295,26 +300,26 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ) -> Self:
         """A fitted classifier with the given weights.
 
-        It predicts, and goes on from them with partial_fit, or with fit and warm_start=True.
+        It can predict, and be trained further by partial_fit, or by fit with warm_start=True.
 
         Parameters
         ----------
         coefs : list of array-like of shape (fan_in, fan_out)
-            The weights of each layer, in the order of ``coefs_``. float32 if all arrays are,
-            else float64; copied.
+            The weights of each layer, in the order of ``coefs_``. They are copied, as float32 if
+            all arrays are float32, else as float64.
         intercepts : list of array-like of shape (fan_out,)
             The intercepts of each layer.
         classes : array-like of shape (n_classes,)
-            The labels, in ascending order as in ``classes_``. The last layer has an output for
-            each, to which the softmax is applied; or, for two classes, one output, the
-            log-odds of the second.
+            The labels, in ascending order as in ``classes_``. The last layer has one output per
+            class, to which the softmax is applied. For two classes it may have a single output,
+            the log-odds of the second class.
         multilabel : bool, default=False
-            Whether each output is the log-odds of a label of its own, any number of which a sample
-            may have; predict then returns an indicator matrix, and ``classes`` must be the
-            numbers of its columns, from 0 on, as they are in scikit-learn's multilabel models. The
-            arrays alone do not tell such a model from one of as many classes.
+            Whether a sample may have any number of labels, each output being the log-odds of one
+            label. predict then returns an indicator matrix, and ``classes`` must be its column
+            numbers, from 0, as in scikit-learn's multilabel models. The weights alone do not show
+            whether a model is multilabel or multiclass.
         **params : dict
-            Parameters of the estimator. ``hidden_layer_sizes`` follows from the weights.
+            Parameters of the estimator. ``hidden_layer_sizes`` is taken from the weights.
 
         Returns
         -------
@@ -324,13 +329,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If a parameter is not valid, the arrays do not fit together or are not finite, or
-            the classes are not sorted, not different or not as many as the outputs, or of a
-            multilabel classifier not numbered from 0.
+            If a parameter is not valid; the shapes of the arrays do not match, or a value is not
+            finite; the classes are not sorted, not unique or not as many as the outputs; or
+            multilabel classes are not numbered from 0.
 
         Notes
         -----
-        Where the features have names, set ``feature_names_in_`` of the new estimator.
+        If the features have names, set ``feature_names_in_`` of the new estimator.
 
         Examples
         --------
@@ -363,7 +368,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         if n_outputs == 2 and not multilabel:
             classifier._label_binarizer.y_type_ = "multiclass"
-        return classifier._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
+        return classifier._set_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     @with_callbacks
     def fit(
@@ -381,19 +386,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data. float32 and float64 are used as they are, and in place; all else
-            becomes float64.
+            The input data. float32 and float64 are used as they are, without a copy; everything
+            else is converted to float64.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             The class labels, or the indicator matrix of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative and not all 0.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Samples on which ``history_`` has loss and score. With early_stopping they take the
-            place of the samples that would be held out.
+            Validation samples, whose loss and score are recorded in ``history_``. early_stopping
+            uses them instead of holding out samples.
         y_val : array-like of shape (n_val,) or (n_val, n_classes), default=None
-            Their labels.
+            Labels of the validation samples.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            Weights of the validation samples.
 
         Returns
         -------
@@ -404,11 +409,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ------
         ValueError
             If a parameter or the data are not valid, or if training diverged. The estimator
-            then stays as it was before.
+            then stays as it was.
         """
-        given = X, y, sample_weight
-        task = self._begin_fit(given, X_val)
-        self._fit(given, task, (X_val, y_val, sample_weight_val))
+        raw_data = X, y, sample_weight
+        task = self._begin_fit(raw_data, X_val)
+        self._fit(raw_data, task, (X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
     @only_if(is_stochastic)
@@ -430,8 +435,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative and not all 0.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever come, in the first call; y need not have them all. In
-            later calls it may be left out.
+            All classes that may occur in any call; y need not contain all of them. Required in
+            the first call, optional in later ones.
 
         Returns
         -------
@@ -441,9 +446,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If the data or a parameter are not valid, the classes are missing or others than
-            before, early_stopping is True, or training diverged. The estimator then stays
-            as it was before.
+            If the data or a parameter are not valid, the classes are missing or differ from
+            those of earlier calls, early_stopping is True, or training diverged. The estimator
+            then stays as it was.
         AttributeError
             If the solver is "lbfgs", which has no partial_fit.
         """
@@ -460,19 +465,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            The predicted classes; for multilabel problems the indicator matrix.
+            The predicted classes; for multilabel problems an indicator matrix.
 
         Raises
         ------
         NotFittedError
             If the estimator has not been fitted.
         ValueError
-            If X is not valid or has another number of features than in fit.
+            If X is not valid or does not have as many features as in fit.
         """
-        return self._predict(X, lambda outputs: self._known_targets().decode(outputs))
+        return self._predict(X, lambda outputs: self._fitted_targets().decode(outputs))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Probabilities of the classes.
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
@@ -482,8 +487,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         y_prob : ndarray of shape (n_samples, n_classes)
-            The probability of each class, in the order of ``classes_``; for multilabel
-            problems that of each label.
+            The probability of each class, or for multilabel problems of each label, in the order
+            of ``classes_``.
 
         Raises
         ------
@@ -491,10 +496,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             As in predict.
         """
         is_binary = getattr(self, "n_outputs_", None) == 1
-        return self._predict(X, _of_both_classes if is_binary else None)
+        return self._predict(X, _both_class_probabilities if is_binary else None)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Logarithms of the probabilities of the classes.
+        """Predict the logarithms of the probabilities of the classes.
 
         Parameters
         ----------
@@ -517,7 +522,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return y_prob
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        """The output layer's pre-activations: log-odds, or softmax's arguments.
+        """The output layer's pre-activations: log-odds, or the inputs of the softmax.
 
         Parameters
         ----------
@@ -527,7 +532,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For a binary problem the log-odds of ``classes_[1]``; else one column for each
+            For binary problems, the log-odds of ``classes_[1]``; otherwise one column for each
             class or label.
 
         Raises
@@ -546,6 +551,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tags
 
 
-def _of_both_classes(probability: NDArray[Any]) -> NDArray[Any]:
+def _both_class_probabilities(probability: NDArray[Any]) -> NDArray[Any]:
     """Probabilities (n, 2) of both classes from those of the second (n, 1)."""
     return np.hstack([1 - probability, probability])

@@ -1,4 +1,4 @@
-"""What an estimator knows once it is fitted: the network, its views, records, the optimizer."""
+"""The fitted state of an estimator: the network and its views, records, the optimizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cymlp._training.history import as_arrays
 from cymlp._training.optimizers import Optimizer
 from cymlp._training.report import Epoch, TrainingState
 
-# Attributes that one fit leaves for the next only with warm_start or in partial_fit.
+# Attributes that a fit continues only with warm_start or in partial_fit.
 _HISTORY = (
     "t_",
     "loss_",
@@ -29,12 +29,12 @@ _HISTORY = (
 class FittedState:
     """The fitted attributes of an estimator, and how they are pickled.
 
-    The fitted weights are the vector of ``_network``; ``coefs_`` and ``intercepts_`` are lists of
-    its views. Other arrays that are put into these lists, and other lists that are put in their
-    place, take effect: the network is then made of them.
+    The fitted weights are the parameter vector of ``_network``; ``coefs_`` and ``intercepts_`` are
+    lists of views of it. If a user replaces arrays in these lists, or the lists themselves, a new
+    network is made from them.
     """
 
-    # Parameters, which the estimators have at different places of their signatures.
+    # Parameters, declared here as the estimators' signatures have them in different places.
     hidden_layer_sizes: Any
     activation: str | Sequence[str]
     solver: str
@@ -61,12 +61,12 @@ class FittedState:
 
     @property
     def history_(self) -> dict[str, NDArray[np.float64]]:
-        """What has been recorded of each epoch, by name."""
+        """The records of each epoch, by name."""
         if "_records" not in self.__dict__:
             raise AttributeError(f"This {type(self).__name__} has no history_ before it is fitted.")
         return as_arrays(self._records)
 
-    def _adopt(self, network: Network, out_activation: str) -> None:
+    def _set_network(self, network: Network, out_activation: str) -> None:
         """Make ``network`` the fitted one."""
         self._network = network
         self.coefs_ = list(network.coefs)
@@ -76,14 +76,14 @@ class FittedState:
         self.out_activation_ = out_activation
 
     def _current_network(self) -> Network:
-        """The fitted network, or one made of what has been put in place of its arrays."""
+        """The fitted network, or a new one if ``coefs_`` or ``intercepts_`` have been replaced."""
         network: Network | None = self.__dict__.get("_network")
         if network is None or not network.consists_of(self.coefs_, self.intercepts_):
             network = Network.from_arrays(self.coefs_, self.intercepts_)
         return network
 
-    def _copies_of_weights(self, parameters: NDArray[Any] | None) -> dict[str, Any]:
-        """Copies of the weights as they are, or as ``parameters`` has them, by attribute."""
+    def _copy_weights(self, parameters: NDArray[Any] | None) -> dict[str, Any]:
+        """Copies of the current weights, or of those in ``parameters``, by attribute."""
         network = self._network
         if parameters is not None:
             network = Network(network.units, parameters)
@@ -94,13 +94,13 @@ class FittedState:
             "intercepts_": list(network.intercepts),
         }
 
-    def _forget_history(self) -> None:
-        """Remove what has been counted and recorded."""
+    def _reset_history(self) -> None:
+        """Remove the counts and records of earlier fits."""
         for name in _HISTORY:
             self.__dict__.pop(name, None)
 
-    def _continue_history(self) -> None:
-        """Begin to count and record, or go on from what an earlier fit has left."""
+    def _prepare_history(self) -> None:
+        """Initialise the counts and records, or continue those of an earlier fit."""
         fitted = self.__dict__
         fitted.setdefault("t_", 0)
         fitted.setdefault("_records", [])
@@ -120,7 +120,7 @@ class FittedState:
                 self.best_loss_ = np.inf
 
     def _training_state(self) -> TrainingState:
-        """The same, as training goes on from it."""
+        """The counts in the form that training continues from."""
         if self.solver == "lbfgs":
             return TrainingState()
         return TrainingState(
@@ -129,8 +129,8 @@ class FittedState:
             n_epochs_without_progress=self._no_improvement_count,
         )
 
-    def _take_in(self, epoch: Epoch) -> None:
-        """Set the fitted attributes by what training reports of an epoch."""
+    def _update_from(self, epoch: Epoch) -> None:
+        """Set the fitted attributes from training's report of an epoch."""
         self.n_iter_, self.loss_ = epoch.number, epoch.loss
         self._records.extend(epoch.records)
         state = epoch.state
@@ -148,7 +148,7 @@ class FittedState:
             self.best_iteration_ = state.best_iteration
 
     def __getstate__(self) -> dict[str, Any]:
-        # The weights once; the optimizer's state only where partial_fit would go on from it.
+        # The weights once; the optimizer's state only if partial_fit would continue from it.
         state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
         network = state.get("_network")
         if network is not None:
@@ -168,10 +168,10 @@ class FittedState:
 
 
 class Snapshot:
-    """What an estimator knew before a fit, to return to should the fit fail.
+    """The state of an estimator before a fit, to be restored if the fit fails.
 
-    Arrays are not copied, as fit does not write into those of an earlier one; the lists that
-    it appends to are cut to their length again.
+    Arrays are not copied, as a fit does not write into those of an earlier one. The lists that it
+    appends to are cut back to their length.
     """
 
     def __init__(self, estimator: Any) -> None:
@@ -184,7 +184,7 @@ class Snapshot:
         ]
 
     def restore(self) -> None:
-        """Undo all that has been set since."""
+        """Undo all changes since."""
         self._estimator.__dict__.clear()
         self._estimator.__dict__.update(self._attributes)
         for attribute, length in self._lengths:

@@ -1,4 +1,4 @@
-"""Checks of what users give to fit and predict, in scikit-learn's words."""
+"""Validation of the data passed to fit and predict, with scikit-learn's error messages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,19 +20,19 @@ from sklearn.utils.validation import check_non_negative, validate_data
 from cymlp import _engine
 from cymlp._network.arrays import FLOATS
 
-# SciPy's formats of data, indices and indptr.
+# SciPy's formats that consist of data, indices and indptr.
 _COMPRESSED = {"csr": csr_array, "csc": csc_array, "bsr": bsr_array}
 
 
 def checked_sparse(X: Any, name: str = "X") -> Any:
-    """X; if it is sparse, an array that shares its memory and whose indices have been checked.
+    """X; if it is sparse, a sparse array with checked indices that shares its memory.
 
-    SciPy converts and slices without checking them, and reads or writes wherever they point.
+    SciPy converts and slices without checking indices, and reads or writes wherever they point.
 
     Raises
     ------
     ValueError
-        If an index is not within the shape, or if the parts of X do not fit together.
+        If an index is out of bounds, or if the arrays that make up X do not match.
     """
     if not issparse(X) or X.ndim != 2:
         return X
@@ -43,14 +43,14 @@ def checked_sparse(X: Any, name: str = "X") -> Any:
 
 
 def _rebuilt(X: Any) -> Any:
-    """A sparse array of the same parts, each of them checked, here or by SciPy."""
+    """A sparse array made of the same arrays, each of them checked, here or by SciPy."""
     if X.format in _COMPRESSED:
         if X.format == "bsr" and any(
             n % size for n, size in zip(X.shape, X.blocksize, strict=True)
         ):
             raise ValueError("its blocks do not divide its shape")
         checked = _COMPRESSED[X.format]((X.data, X.indices, X.indptr), shape=X.shape, copy=False)
-        # SciPy checks the order only if the last of these is above 0, and then by differences,
+        # SciPy checks the order of indptr only if its last value is above 0, and uses differences,
         # which may overflow.
         if (checked.indptr[1:] < checked.indptr[:-1]).any():
             raise ValueError("indptr must be a non-decreasing sequence")
@@ -73,7 +73,7 @@ def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If they are not one number per sample, not finite, negative, or all 0.
+        If they are not one number per sample, or are not finite, negative, or all 0.
     """
     n_samples = X.shape[0]
     if np.isscalar(sample_weight):
@@ -95,13 +95,13 @@ def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
 
 
 def check_magnitude(weights: NDArray[Any], name: str) -> None:
-    """Check that gradients times these training weights are numbers of their dtype.
+    """Check that gradients weighted with these training weights do not underflow.
 
     Raises
     ------
     ValueError
-        If the largest is so small that a gradient times it underflows, or the sum so large that a
-        gradient divided by it does.
+        If the largest weight is so small that a gradient times it underflows, or their sum is so
+        large that a gradient divided by it does.
     """
     limits = np.finfo(weights.dtype)
     least = float(limits.tiny / limits.eps)
@@ -110,42 +110,42 @@ def check_magnitude(weights: NDArray[Any], name: str) -> None:
     if largest < least or total > 1 / least:
         raise ValueError(
             f"{name} must have a largest value of at least {least:.1e} and a sum of at most "
-            f"{1 / least:.1e}, as {weights.dtype} has no gradients beyond; got {largest:.1e} and "
+            f"{1 / least:.1e}, or else {weights.dtype} gradients underflow; got {largest:.1e} and "
             f"{total:.1e}."
         )
 
 
 def passes_fast_check(X: Any) -> bool:
-    """Whether X is a matrix that is valid if it is finite."""
+    """Whether X is a matrix that needs no check but that it is finite."""
     return type(X) is np.ndarray and X.ndim == 2 and X.dtype in FLOATS and X.size > 0
 
 
 def are_finite_numbers(y: Any) -> bool:
-    """Whether y is a vector of finite numbers, which are valid as targets of a regression."""
+    """Whether y is a vector of finite floats, which are valid regression targets."""
     return (
         type(y) is np.ndarray and y.ndim == 1 and y.dtype in FLOATS and bool(np.isfinite(y).all())
     )
 
 
 def are_plain_labels(y: Any) -> bool:
-    """Whether y is a vector of integers or truth values, which are always valid as labels."""
+    """Whether y is a vector of integers or bools, which are always valid labels."""
     return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub"
 
 
 def check_X_y(
     estimator: Any, X: Any, y: Any, is_valid_y: Callable[[Any], bool], *, reset: bool
 ) -> tuple[Any, NDArray[Any]]:
-    """X and y validated, y (n_samples,) or (n_samples, n_outputs).
+    """Validated X and y, y (n_samples,) or (n_samples, n_outputs).
 
-    Data of which ``validate_data`` would change nothing skip it, as it is slow.
+    ``validate_data`` is slow, so it is skipped if it would not change the data.
 
     Parameters
     ----------
     estimator : estimator
     X, y
-        As given to fit.
+        As passed to fit.
     is_valid_y : callable
-        Whether a y is valid as it is, as far as that is quickly known.
+        Returns whether a quick check shows that y is valid as it is.
     reset : bool
         Whether to set the estimator's number and names of features, or to compare with them.
     """
@@ -179,5 +179,5 @@ def check_X_y(
 
 
 def check_X(estimator: Any, X: Any) -> Any:
-    """X as scikit-learn validates what a fitted estimator is given."""
+    """X validated by scikit-learn for a fitted estimator."""
     return validate_data(estimator, checked_sparse(X), accept_sparse=["csr", "csc"], reset=False)

@@ -1,4 +1,4 @@
-"""What each constructor parameter may be, checked when fit begins, in scikit-learn's words."""
+"""Checks of the constructor parameters when fit begins, with scikit-learn's error messages."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -15,18 +15,18 @@ from cymlp._constraints import (
     Allowed,
     check_parameter,
     choice,
-    each,
     instance,
     interval,
+    list_of,
 )
 from cymlp._engine import ACTIVATIONS, LOSSES
 from cymlp._network.initializers import INITIALIZERS
 from cymlp._training.optimizers import OPTIMIZERS
 
 
-def _names_of_scorers() -> list[str]:
-    """What ``scoring`` may name in scikit-learn."""
-    from sklearn.metrics import get_scorer_names  # late, for a quick import of cymlp
+def _scorer_names() -> list[str]:
+    """scikit-learn's names for ``scoring``."""
+    from sklearn.metrics import get_scorer_names  # late, to keep import cymlp fast
 
     return list(get_scorer_names())
 
@@ -49,12 +49,12 @@ _PARAMETERS: dict[str, list[Allowed]] = {
             lambda value: isinstance(value, str) and all(map(str.isdecimal, value.split("-"))),
         ),
     ],
-    "activation": [_ACTIVATION, each(_ACTIVATION, "hidden layer")],
+    "activation": [_ACTIVATION, list_of(_ACTIVATION, "hidden layer")],
     "solver": [choice("lbfgs", *OPTIMIZERS)],
-    "alpha": [_PENALTY, each(_PENALTY, "layer of weights")],
-    "l1_ratio": [_SHARE, each(_SHARE, "layer of weights")],
+    "alpha": [_PENALTY, list_of(_PENALTY, "layer of weights")],
+    "l1_ratio": [_SHARE, list_of(_SHARE, "layer of weights")],
     "weight_decay": [_PENALTY],
-    "dropout": [_RATE, each(_RATE, "hidden layer")],
+    "dropout": [_RATE, list_of(_RATE, "hidden layer")],
     "label_smoothing": [_RATE],
     "clip_norm": [interval(Real, 0.0, closed="neither"), NONE],
     "class_weight": [
@@ -71,10 +71,8 @@ _PARAMETERS: dict[str, list[Allowed]] = {
     "scoring": [
         Allowed(
             "'loss', the name of a scorer in sklearn.metrics.get_scorer_names()",
-            lambda value: (
-                isinstance(value, str) and (value == "loss" or value in _names_of_scorers())
-            ),
-            lambda: ["loss", *_names_of_scorers()],
+            lambda value: isinstance(value, str) and (value == "loss" or value in _scorer_names()),
+            lambda: ["loss", *_scorer_names()],
         ),
         CALLABLE,
         NONE,
@@ -131,12 +129,12 @@ def check_parameters(estimator: Any) -> None:
     Raises
     ------
     InvalidParameterError
-        Naming the parameter, what is allowed and the value.
+        If a value is not allowed. The message names the parameter, the value and what is allowed.
     """
     if get_config()["skip_parameter_validation"]:
         return
     for name, allowed in _PARAMETERS.items():
-        if not hasattr(estimator, name):  # another estimator's
+        if not hasattr(estimator, name):  # a parameter of the other estimator
             continue
         check_parameter(estimator, name, allowed)
 
@@ -152,20 +150,20 @@ def is_stochastic(estimator: Any) -> bool:
 
 
 def check_solver(estimator: Any) -> None:
-    """ValueError where the solver "lbfgs" cannot do what another parameter asks for."""
+    """ValueError if another parameter asks for something that solver="lbfgs" cannot do."""
     if estimator.solver != "lbfgs":
         return
     reasons = {
         "dropout": ("is not deterministic", np.any(np.asarray(estimator.dropout) != 0)),
         "l1_ratio": ("makes a penalty that is not smooth", np.any(np.asarray(estimator.l1_ratio))),
-        "weight_decay": ("goes by updates of the weights", estimator.weight_decay != 0),
-        "clip_norm": ("goes by updates of the weights", estimator.clip_norm is not None),
+        "weight_decay": ("applies to gradient steps", estimator.weight_decay != 0),
+        "clip_norm": ("applies to gradient steps", estimator.clip_norm is not None),
         "learning_rate": (
-            "is a schedule, which goes by updates of the weights",
+            "is a schedule of gradient steps",
             not isinstance(estimator.learning_rate, str),
         ),
-        "record_every": ("goes by mini-batches", estimator.record_every is not None),
-        "record_train_score": ("goes by mini-batches", estimator.record_train_score),
+        "record_every": ("needs mini-batches", estimator.record_every is not None),
+        "record_train_score": ("needs mini-batches", estimator.record_train_score),
         "loss": (
             "is not smooth",
             getattr(estimator, "loss", None) in ("absolute_error", "quantile"),

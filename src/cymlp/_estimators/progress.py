@@ -1,17 +1,17 @@
-"""What a fit prints: nothing, a line for each epoch, or one bar."""
+"""What a fit prints: nothing, a line for each epoch, or a progress bar."""
 
 from types import TracebackType
 from typing import Any, Self
 
 
 class Progress:
-    """The progress of a fit, as ``verbose`` wants it shown.
+    """Prints the progress of a fit.
 
     Parameters
     ----------
     verbose : bool or int
-        0 for nothing, 2 for a bar of tqdm if that is installed, anything else for scikit-learn's
-        lines.
+        0 prints nothing, 2 shows a tqdm progress bar if tqdm is installed, and anything else
+        prints scikit-learn's lines.
     n_epochs : int
     """
 
@@ -42,8 +42,8 @@ class Progress:
             if score is not None:
                 print(f"Validation score: {score:f}")
 
-    def say(self, message: str) -> None:
-        """Show a message, if anything is shown at all."""
+    def write(self, message: str) -> None:
+        """Print a message, unless nothing is to be printed."""
         if self._bar is not None:
             self._bar.write(message)
         elif self._prints:
@@ -51,7 +51,7 @@ class Progress:
 
 
 def _bar(n_epochs: int) -> Any:
-    """A bar of tqdm, or None where that is not installed."""
+    """A tqdm progress bar, or None if tqdm is not installed."""
     try:
         from tqdm.auto import tqdm
     except ImportError:

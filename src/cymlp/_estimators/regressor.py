@@ -22,156 +22,160 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     A drop-in replacement for scikit-learn's :class:`~sklearn.neural_network.MLPRegressor`
     with a compiled engine: the same parameters, the same fitted attributes and, from the
-    same ``random_state``, the same numbers to rounding.
+    same ``random_state``, the same numbers up to rounding.
 
     Parameters
     ----------
     loss : str, default="squared_error"
-        What is minimised: "squared_error" is half the squared error; "poisson" half the Poisson
-        deviance, which takes the exponential as output activation and needs y >= 0;
-        "absolute_error" predicts the median; "huber" is half the squared error up to ``delta``
-        and linear beyond; "quantile" predicts the ``quantile``. Of several outputs the squared
-        error is the mean, as in scikit-learn, all others are the sum.
+        The loss to minimise. "squared_error" is half the squared error. "poisson" is half the
+        Poisson deviance; its output activation is the exponential, and it needs y >= 0.
+        "absolute_error" predicts the median. "huber" is half the squared error up to ``delta``
+        and linear beyond. "quantile" predicts the ``quantile``. With several outputs, the squared
+        error is averaged over them, as in scikit-learn; the other losses are summed.
     hidden_layer_sizes : int, array-like of int or str, default=(100,)
-        Units of each hidden layer, each at least 1; ``()`` makes a linear model. A string such
-        as "256-128" stands for (256, 128), for searches that cannot draw tuples.
+        Number of units in each hidden layer, at least 1; ``()`` gives a linear model. A string
+        such as "256-128" means (256, 128), for searches that cannot sample tuples.
     activation : str or list of str, default="relu"
-        Activation of the hidden layers, or of each: scikit-learn's "identity", "logistic",
-        "tanh" and "relu" (z, 1 / (1 + exp(-z)), tanh(z) and max(0, z)), or PyTorch's and
-        Keras's "leaky_relu" (0.01 z below 0), "elu" (exp(z) - 1 below 0), "selu" (elu scaled
+        Activation of all hidden layers, or a list with one for each: scikit-learn's "identity",
+        "logistic", "tanh" and "relu" (z, 1 / (1 + exp(-z)), tanh(z) and max(0, z)), or PyTorch's
+        and Keras's "leaky_relu" (0.01 z below 0), "elu" (exp(z) - 1 below 0), "selu" (elu scaled
         as by Klambauer et al.), "gelu" (z Phi(z), exact), "silu" (z / (1 + exp(-z))), "mish"
         (z tanh(log(1 + exp(z)))) and "softplus" (log(1 + exp(z))).
     solver : {"lbfgs", "sgd", "adam"}, default="adam"
         "adam" and "sgd" update the weights after each mini-batch, "lbfgs" (SciPy's) after
-        each pass over all samples. "lbfgs" often does best on small data.
+        each pass over all samples. "lbfgs" often works best on small data.
     alpha : float or list of float, default=0.0001
-        Penalty, at least 0, of all layers of weights or of each: alpha / 2 times the sum of
-        the squared weights, over the number of samples (the sum of their weights) of the
-        batch. See also ``l1_ratio``.
+        Strength of the penalty, at least 0, for all layers of weights, or a list with one for
+        each. The penalty is alpha / 2 times the sum of the squared weights, divided by the
+        number of samples in the batch (or the sum of their weights). See also ``l1_ratio``.
     batch_size : int or "auto", default="auto"
         Samples in a mini-batch, at least 1; "auto" is min(200, n_samples). Not used by
         "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"} or callable, default="constant"
-        Schedule of "sgd": constant; learning_rate_init / (t + 1)^power_t after t samples,
-        epoch by epoch; or divided by 5 whenever progress stops, down to 1e-6. Or, for "sgd" and
-        "adam", a schedule of :mod:`cymlp.schedules` or any function (step, total) -> factor:
-        update number ``step``, from 0, of at most ``total`` takes learning_rate_init * factor.
+        Learning rate schedule. For "sgd": "constant"; "invscaling", which sets it after each
+        epoch to learning_rate_init / (t + 1)^power_t, where t is the number of samples seen; or
+        "adaptive", which divides it by 5 whenever progress stops, down to 1e-6. For "sgd" and
+        "adam": a schedule of :mod:`cymlp.schedules` or any function (step, total) -> factor. The
+        learning rate of update ``step`` (from 0) of at most ``total`` is then
+        learning_rate_init * factor.
     learning_rate_init : float, default=0.001
-        Learning rate of "sgd" and "adam", above 0.
+        Initial learning rate of "sgd" and "adam", above 0.
     power_t : float, default=0.5
         Exponent of "invscaling", at least 0.
     max_iter : int, default=200
-        Most epochs ("sgd", "adam") or iterations ("lbfgs"), at least 1.
+        Maximum number of epochs ("sgd", "adam") or iterations ("lbfgs"), at least 1.
     shuffle : bool, default=True
-        Whether "sgd" and "adam" visit the samples in a new random order each epoch.
+        Whether "sgd" and "adam" shuffle the samples in each epoch.
     random_state : int, RandomState instance or None, default=None
-        Seed of the initial weights, the validation split and the order of the samples. With
+        Determines the initial weights, the validation split and the order of the samples. With
         the same int, scikit-learn's MLP draws the same numbers.
     tol : float, default=1e-4
-        Improvement of the loss or of the validation score, at least 0, below which an epoch
-        counts as one without progress. For "lbfgs" the gradient's tolerance.
+        Tolerance, at least 0. An epoch counts as one without progress if the loss or the
+        validation score improves by less. For "lbfgs", the tolerance for the gradient.
     verbose : bool or int, default=False
-        Whether to print the loss, and the validation score if there is one, after each epoch; 2
-        shows them on one bar of tqdm instead, where that is installed.
+        Whether to print the loss, and the validation score if there is one, after each epoch. 2
+        shows them in a tqdm progress bar instead, if tqdm is installed.
     warm_start : bool, default=False
-        Whether fit goes on from the weights of the previous fit.
+        Whether fit continues from the weights of the previous fit.
     momentum : float, default=0.9
         Momentum of "sgd", in [0, 1].
     nesterovs_momentum : bool, default=True
-        Whether the momentum of "sgd" is Nesterov's.
+        Whether "sgd" uses Nesterov's momentum.
     early_stopping : bool, default=False
-        Whether "sgd" and "adam" hold out samples, stop when what ``scoring`` names no longer
-        improves on them, and keep the weights that were best. With X_val in fit, those samples
-        are watched instead.
+        Whether "sgd" and "adam" hold out samples, stop when the score on them (see ``scoring``)
+        no longer improves, and keep the best weights. If fit is given X_val, it takes the place
+        of the samples held out.
     validation_fraction : float, default=0.1
-        Share of the samples held out by early_stopping, in [0, 1).
+        Fraction of the samples that early_stopping holds out, in [0, 1).
     beta_1, beta_2 : float, default=0.9 and 0.999
-        Decay of the first and second moments of "adam", in [0, 1).
+        Decay rates of the first and second moments in "adam", in [0, 1).
     epsilon : float, default=1e-8
-        Numerical stability of "adam", above 0.
+        Constant for numerical stability in "adam", above 0.
     n_iter_no_change : int or inf, default=10
-        Epochs without progress that are tolerated, at least 1; the next one stops the fit.
+        Number of epochs without progress to tolerate, at least 1; the next one stops the fit.
     max_fun : int, default=15000
-        Most evaluations of the loss by "lbfgs", at least 1.
+        Maximum number of loss evaluations by "lbfgs", at least 1.
     quantile : float, default=None
-        Which quantile loss="quantile" is to predict, in [0, 1]; as in HistGradientBoosting.
+        The quantile, in [0, 1], that loss="quantile" predicts; as in HistGradientBoosting.
     delta : float, default=1.0
-        Size of the residual, above 0, up to which loss="huber" is quadratic; as in Keras.
+        The residual, above 0, up to which loss="huber" is quadratic; as in Keras.
     l1_ratio : float or list of float, default=0.0
-        Share of L1 in the penalty, in [0, 1], of all layers of weights or of each, as in
-        scikit-learn's SGDClassifier: ``alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2)``. It is
-        applied after each update of "sgd" and "adam" as a soft threshold in proportion to the
-        update's own step, which makes weights exactly 0.
+        Fraction of L1 in the penalty, in [0, 1], for all layers of weights, or a list with one
+        for each. As in scikit-learn's SGDClassifier, the penalty is
+        ``alpha * (l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|^2)``. "sgd" and "adam" apply the L1 part
+        after each update, as a soft threshold proportional to the size of the step, which makes
+        weights exactly 0.
     weight_decay : float, default=0.0
-        Decay of the weights, at least 0, decoupled from the gradient (AdamW): each update of
-        "sgd" and "adam" takes learning rate * weight_decay of them away. As in PyTorch and
-        Keras, but for intercepts, which are left alone.
+        Weight decay, at least 0, decoupled from the gradient (AdamW): each update of "sgd" and
+        "adam" shrinks the weights by the fraction learning rate * weight_decay. As in PyTorch
+        and Keras, except that intercepts do not decay.
     dropout : float or list of float, default=0.0
-        Rate, in [0, 1), at which "sgd" and "adam" leave units out of all hidden layers, or of
-        each, while they train; those kept are divided by 1 - dropout (Keras's Dropout).
+        Dropout rate, in [0, 1), of all hidden layers, or a list with one for each. "sgd" and
+        "adam" drop units at this rate during training and divide the outputs of the others by
+        1 - dropout, like Keras's Dropout.
     clip_norm : float, default=None
-        Length, above 0, to which "sgd" and "adam" shorten the gradient of all weights and
-        intercepts, penalty included, where it is longer (Keras's global_clipnorm). None for
-        never.
+        Maximum norm, above 0, of the gradient of all weights and intercepts together, penalty
+        included. "sgd" and "adam" scale longer gradients down to it, like Keras's
+        global_clipnorm. None means no clipping.
     init : str or callable, default="glorot_uniform"
-        Initial weights: "glorot_uniform" is scikit-learn's rule, for intercepts too;
-        "glorot_normal", "he_uniform", "he_normal" and "lecun_normal" are Keras's, with intercepts
-        0. Or a function (fan_in, fan_out, rng) that returns W (fan_in, fan_out) and b (fan_out,),
-        with ``rng`` a RandomState.
+        How to draw the initial weights. "glorot_uniform" is scikit-learn's rule, for intercepts
+        too; "glorot_normal", "he_uniform", "he_normal" and "lecun_normal" are Keras's, with
+        intercepts of 0. A function (fan_in, fan_out, rng), where ``rng`` is a RandomState, returns
+        W (fan_in, fan_out) and b (fan_out,).
     scoring : str or callable, default=None
-        The score on validation data: None for R^2, or for the negative loss where ``loss`` is
-        "absolute_error", "huber" or "quantile", of which R^2 is no measure; "loss" for the negative
-        loss; or what scikit-learn's ``scoring`` may be: the name of a scorer or a function
-        (estimator, X, y) -> float, which is given sample_weight where there are weights. As in
-        HistGradientBoosting.
+        Score on the validation data, as in HistGradientBoosting. None means R^2, but the negative
+        loss if ``loss`` is "absolute_error", "huber" or "quantile", which R^2 does not measure.
+        "loss" means the negative loss. Otherwise the name of a scikit-learn scorer, or a function
+        (estimator, X, y) -> float, which is also passed sample_weight if there are weights.
     record_train_score : bool, default=False
-        Whether ``history_`` has the R^2 on the training samples too, computed from the forward
-        passes of the updates, dropout included, and weighted as the loss is. Not with
+        Whether to record R^2 on the training samples in ``history_``. It is computed from the
+        forward passes of the updates, dropout included, and weighted like the loss. Not with
         "lbfgs".
     record_every : int, default=None
-        Mini-batches, at least 1, between two records in ``history_``; None for one record
-        each epoch. Not with "lbfgs".
+        Number of mini-batches, at least 1, between two records in ``history_``. None means one
+        record per epoch. Not with "lbfgs".
     n_jobs : int, default=None
-        Threads of `fit` and `predict`. None chooses them by the size of a step, up to the CPUs
-        that the process may use; within joblib's workers, up to their share. -1 means all
-        CPUs, -2 all but one. The same number gives the same bits; another agrees to rounding, and
-        so does None beside other fits, with which it shares the CPUs.
+        Number of threads of `fit` and `predict`. None chooses it by the size of a training step,
+        up to the CPUs that the process may use; in a joblib worker, up to the worker's share. -1
+        means all CPUs, -2 all but one. Results are identical for the same number of threads, and
+        equal to rounding for others. None may choose fewer threads while other fits are running.
 
     Attributes
     ----------
     loss_ : float
-        The loss of the last epoch: the mean over its mini-batches, penalty included.
+        Loss of the last epoch: the mean over its mini-batches, penalty included.
     best_loss_ : float or None
-        The least loss of an epoch; None with early_stopping. Not with "lbfgs".
+        Lowest loss of any epoch; None with early_stopping. Not with "lbfgs".
     loss_curve_ : list of float
-        The loss of each epoch. Not with "lbfgs".
+        Loss of each epoch. Not with "lbfgs".
     history_ : dict of ndarray of shape (n_records,)
-        What has been recorded of each epoch, for pandas.DataFrame or pyplot.plot: "loss", "seconds"
-        that it took, "n_updates" so far and the "learning_rate" of the last (not with "lbfgs");
-        with validation data "val_loss", without penalties and dropout, and "val_score", which is
-        R^2 or the scorer that ``scoring`` names (R^2 too where early stopping watches the loss);
-        with record_train_score "train_score". NaN where a quantity was not recorded.
+        Records of each epoch, for pandas.DataFrame or pyplot.plot: "loss"; "seconds", the time
+        taken; "n_updates" so far and "learning_rate" of the last update (not with "lbfgs"). With
+        validation data, "val_loss", without penalties and dropout, and "val_score", R^2 or the
+        score that ``scoring`` names (R^2 if early stopping monitors the loss). With
+        record_train_score, "train_score". NaN where a quantity was not recorded.
     validation_scores_ : list of float or None
-        What ``scoring`` stands for on the validation samples after each epoch, with
+        The score on the validation samples (see ``scoring``) after each epoch. None without
         early_stopping.
     best_validation_score_ : float or None
-        The best of them.
+        The best of ``validation_scores_``.
     best_iteration_ : int or None
-        The epoch of the last fit, from 1, that had it and whose weights were kept; None without
-        early_stopping, or where no epoch was better than an earlier fit's. Not with "lbfgs".
+        Epoch of the last fit, counted from 1, that reached ``best_validation_score_`` and whose
+        weights were kept. None without early_stopping, or if no epoch was better than those of
+        an earlier fit. Not with "lbfgs".
     t_ : int
-        Samples seen by "sgd" or "adam".
+        Number of samples seen by "sgd" or "adam".
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer, of X's dtype (float32 or float64). Arrays may be written into
-        or replaced; predict and partial_fit go on from them.
+        Weights of each layer, of X's dtype (float32 or float64). You may modify or replace the
+        arrays; predict and partial_fit then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
-        Intercepts of each layer; as for ``coefs_``.
+        Intercepts of each layer. You may change them too.
     n_features_in_ : int
         Number of features of X in fit.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
+        Names of the features. Defined only if X has feature names that are all strings.
     n_iter_ : int
-        Epochs or iterations of the last fit.
+        Number of epochs or iterations of the last fit.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
@@ -181,7 +185,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     See Also
     --------
-    MLPClassifier : Multi-layer perceptron classifier, whose Notes and References hold here too.
+    MLPClassifier : Multi-layer perceptron classifier. Its Notes and References apply here too.
 
     Examples
     --------
@@ -204,7 +208,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _is_valid_y = staticmethod(are_finite_numbers)
 
-    def _known_targets(self) -> NumberTargets:
+    def _fitted_targets(self) -> NumberTargets:
         return self._targets(self.n_outputs_)
 
     def _new_targets(self, y: NDArray[Any], incremental: bool, classes: Any) -> NumberTargets:
@@ -222,17 +226,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ) -> Self:
         """A fitted regressor with the given weights.
 
-        It predicts, and goes on from them with partial_fit, or with fit and warm_start=True.
+        It can predict, and be trained further by partial_fit, or by fit with warm_start=True.
 
         Parameters
         ----------
         coefs : list of array-like of shape (fan_in, fan_out)
-            The weights of each layer, in the order of ``coefs_``. float32 if all arrays are,
-            else float64; copied.
+            The weights of each layer, in the order of ``coefs_``. They are copied, as float32 if
+            all arrays are float32, else as float64.
         intercepts : list of array-like of shape (fan_out,)
             The intercepts of each layer.
         **params : dict
-            Parameters of the estimator. ``hidden_layer_sizes`` follows from the weights.
+            Parameters of the estimator. ``hidden_layer_sizes`` is taken from the weights.
 
         Returns
         -------
@@ -242,7 +246,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If a parameter is not valid, or the arrays do not fit together or are not finite.
+            If a parameter is not valid, the shapes of the arrays do not match, or a value is not
+            finite.
 
         Examples
         --------
@@ -251,7 +256,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         >>> reg.predict([[1.0], [-1.0]])
         array([9.5, 0.5])
         """
-        return cls(**params)._with_weights(coefs, intercepts, "hidden_layer_sizes" in params)
+        return cls(**params)._set_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     @with_callbacks
     def fit(
@@ -269,19 +274,19 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input data. float32 and float64 are used as they are, and in place; all else
-            becomes float64.
+            The input data. float32 and float64 are used as they are, without a copy; everything
+            else is converted to float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative and not all 0.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Samples on which ``history_`` has loss and score. With early_stopping they take the
-            place of the samples that would be held out.
+            Validation samples, whose loss and score are recorded in ``history_``. early_stopping
+            uses them instead of holding out samples.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their target values.
+            Target values of the validation samples.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
+            Weights of the validation samples.
 
         Returns
         -------
@@ -292,11 +297,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ------
         ValueError
             If a parameter or the data are not valid, or if training diverged. The estimator
-            then stays as it was before.
+            then stays as it was.
         """
-        given = X, y, sample_weight
-        task = self._begin_fit(given, X_val)
-        self._fit(given, task, (X_val, y_val, sample_weight_val))
+        raw_data = X, y, sample_weight
+        task = self._begin_fit(raw_data, X_val)
+        self._fit(raw_data, task, (X_val, y_val, sample_weight_val))
         return self._end_fit(task)
 
     @only_if(is_stochastic)
@@ -323,7 +328,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ------
         ValueError
             If the data or a parameter are not valid, early_stopping is True, or training
-            diverged. The estimator then stays as it was before.
+            diverged. The estimator then stays as it was.
         AttributeError
             If the solver is "lbfgs", which has no partial_fit.
         """
@@ -347,7 +352,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         NotFittedError
             If the estimator has not been fitted.
         ValueError
-            If X is not valid or has another number of features than in fit.
+            If X is not valid or does not have as many features as in fit.
         """
         outputs = self._predict(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs

@@ -1,4 +1,4 @@
-"""What is predicted, labels or numbers: encoding, decoding, score, output activation and loss."""
+"""Targets, labels or numbers: encoding, decoding, score, output activation and loss."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sklearn.utils.multiclass import unique_labels
 from cymlp._estimators.input_validation import are_plain_labels
 from cymlp._network.arrays import cast_to
 
-# Of these losses the mean is not what is best to predict, so R^2 does not measure them.
-_NOT_OF_THE_MEAN = ("absolute_error", "huber", "quantile")
+# The best prediction for these losses is not the mean, so R^2 does not measure them.
+_NOT_MEASURED_BY_R2 = ("absolute_error", "huber", "quantile")
 
 
 @dataclass(frozen=True)
 class Targets(ABC):
-    """Between y, as users know it, and the targets and outputs of a network.
+    """Converts between a user's y and the targets and outputs of a network.
 
     Attributes
     ----------
     n_outputs : int or None
-        Outputs of the network, which y has to fit; None before there is one.
+        Number of outputs of the network, which y must match; None if there is no network yet.
     """
 
     n_outputs: int | None
@@ -37,56 +37,56 @@ class Targets(ABC):
     @property
     @abstractmethod
     def loss(self) -> dict[str, Any]:
-        """The loss with its settings, as TrainingConfig has them."""
+        """The loss and its settings, as fields of TrainingConfig."""
 
     @property
-    def sums_over_outputs(self) -> bool:
-        """Whether the loss that is reported is the mean over the outputs, not the sum."""
+    def reports_mean_over_outputs(self) -> bool:
+        """Whether the reported loss is the mean over the outputs, not the sum."""
         return False
 
     @property
     def prefers_loss(self) -> bool:
-        """Whether the loss, not the score, says which of two networks is better."""
+        """Whether early stopping watches the loss, not the score, by default."""
         return False
 
     @abstractmethod
     def encode(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
-        """The targets that TrainingData takes; numbers are of ``dtype``.
+        """The targets for TrainingData; numbers are converted to ``dtype``.
 
         Raises
         ------
         ValueError
-            If y does not fit the outputs, or has values that are not valid.
+            If y does not match the outputs, or has values that are not valid.
         """
 
     @abstractmethod
     def decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        """What predict returns for outputs (n_samples, n_outputs), or y for targets."""
+        """What predict returns for outputs (n_samples, n_outputs); for targets, y."""
 
     @abstractmethod
     def score(
         self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None
     ) -> float:
-        """The estimator's score of predictions for y."""
+        """The estimator's default score of predictions for y."""
 
     def count_outputs(self, targets: NDArray[Any]) -> int:
-        """Outputs of a network for these targets."""
+        """Number of outputs of a network for these targets."""
         return int(targets.shape[1])
 
     def stratifies(self, targets: NDArray[Any]) -> bool:
-        """Whether a validation set should have the same share of each of these targets."""
+        """Whether the validation split should be stratified by these targets."""
         return False
 
     def training_weights(
         self, y: NDArray[Any], weights: NDArray[Any] | None, dtype: Any
     ) -> NDArray[Any] | None:
-        """Weights (n_samples,) to train with."""
+        """Weights (n_samples,) for training."""
         return weights
 
 
 @dataclass(frozen=True)
 class NumberTargets(Targets):
-    """Numbers.
+    """Numbers, one or several for each sample.
 
     Attributes
     ----------
@@ -108,13 +108,13 @@ class NumberTargets(Targets):
         return {"loss": self.loss_name, "loss_parameter": self.loss_parameter}
 
     @property
-    def sums_over_outputs(self) -> bool:
+    def reports_mean_over_outputs(self) -> bool:
         return self.loss_name == "squared_error"
 
     @property
     def prefers_loss(self) -> bool:
-        # For scikit-learn's losses R^2 is watched all the same, as there.
-        return self.loss_name in _NOT_OF_THE_MEAN
+        # For scikit-learn's own losses, R^2 is watched, as in scikit-learn.
+        return self.loss_name in _NOT_MEASURED_BY_R2
 
     def encode(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
         if self.loss_name == "poisson" and (y < 0).any():
@@ -133,7 +133,7 @@ class NumberTargets(Targets):
     def score(
         self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None
     ) -> float:
-        from sklearn.metrics import r2_score  # late, for a quick import of cymlp
+        from sklearn.metrics import r2_score  # late, to keep import cymlp fast
 
         if not np.isfinite(predicted).all():
             return np.nan
@@ -142,14 +142,14 @@ class NumberTargets(Targets):
 
 @dataclass(frozen=True)
 class LabelTargets(Targets):
-    """Labels: of one of several classes, of one of two, or any number of them (multilabel).
+    """Labels: binary, multiclass or multilabel.
 
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
         In ascending order.
     binarizer : LabelBinarizer
-        scikit-learn's, fitted to such labels; it knows which of the three they are.
+        scikit-learn's, fitted to such labels; it knows which of the three kinds they are.
     label_smoothing, class_weight
         The estimator's parameters.
     """
@@ -161,12 +161,12 @@ class LabelTargets(Targets):
 
     @property
     def is_multiclass(self) -> bool:
-        """Whether there is an output for each class, one of which is right."""
+        """Whether each sample has one of several classes, with an output for each class."""
         return bool(self.binarizer.y_type_ == "multiclass")
 
     @property
     def is_multilabel(self) -> bool:
-        """Whether there is an output for each label, any number of which are right."""
+        """Whether each sample has any number of labels, with an output for each label."""
         return bool(self.binarizer.y_type_.startswith("multilabel"))
 
     @property
@@ -179,7 +179,7 @@ class LabelTargets(Targets):
 
     def encode(self, y: NDArray[Any], dtype: Any) -> NDArray[Any]:
         if self.n_outputs is not None:
-            self._check_known(y)
+            self._check_labels(y)
         if self.is_multiclass:
             return np.searchsorted(self.classes, y).astype(np.intc)
         if not self.is_multilabel:
@@ -187,8 +187,8 @@ class LabelTargets(Targets):
             return is_second[:, np.newaxis]
         return np.ascontiguousarray(self.binarizer.transform(y), dtype=bool)
 
-    def _check_known(self, y: NDArray[Any]) -> None:
-        """ValueError unless y is of the fitted kind and has fitted classes only."""
+    def _check_labels(self, y: NDArray[Any]) -> None:
+        """ValueError unless y has the shape and only the classes that the network was fitted to."""
         if self.is_multilabel != (y.ndim == 2) or (
             self.is_multilabel and y.shape[1] != self.n_outputs
         ):
@@ -213,7 +213,7 @@ class LabelTargets(Targets):
     def score(
         self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None
     ) -> float:
-        from sklearn.metrics import accuracy_score  # late, for a quick import of cymlp
+        from sklearn.metrics import accuracy_score  # late, to keep import cymlp fast
 
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
@@ -226,7 +226,7 @@ class LabelTargets(Targets):
     def training_weights(
         self, y: NDArray[Any], weights: NDArray[Any] | None, dtype: Any
     ) -> NDArray[Any] | None:
-        """The weights times those of the classes.
+        """The sample weights times the class weights.
 
         Raises
         ------
@@ -251,8 +251,8 @@ class LabelTargets(Targets):
 
 
 def fitted_binarizer(y: Any) -> Any:
-    """LabelBinarizer().fit(y), which takes half a millisecond to examine any y."""
-    from sklearn.preprocessing import LabelBinarizer  # late, for a quick import of cymlp
+    """LabelBinarizer().fit(y), without its half millisecond of checks if y is plain labels."""
+    from sklearn.preprocessing import LabelBinarizer  # late, to keep import cymlp fast
 
     binarizer = LabelBinarizer()
     if not are_plain_labels(y):
@@ -264,25 +264,25 @@ def fitted_binarizer(y: Any) -> Any:
 
 
 def _class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:
-    """The weight (n_samples,) of each sample's class, or the product of those of its labels.
+    """The class weight (n_samples,) of each sample; if multilabel, the product over its labels.
 
     Raises
     ------
     ValueError, TypeError
-        If the class weights are not for such a y.
+        If the class weights do not match y.
     """
     from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
     multilabel = y.ndim == 2
     if isinstance(class_weight, list) and not multilabel:
-        raise ValueError("a list is for the columns of an indicator matrix.")
+        raise ValueError("a list is only for multilabel y.")
     known = [0, 1] if multilabel else classes.tolist()
     for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
-        # As in scikit-learn a class that y lacks is an error only if the weights lack one of y's.
+        # As in scikit-learn, an unknown class is an error only if another class has no weight.
         if isinstance(weights, dict) and not weights.keys() >= set(known):
             unknown = [label for label in weights if label not in known]
             if unknown:
-                raise ValueError(f"it has weights of {unknown}, but the classes are {known}.")
+                raise ValueError(f"it has weights for {unknown}, but the classes are {known}.")
     factors: NDArray[Any]
     if multilabel:
         factors = compute_sample_weight(class_weight, y)

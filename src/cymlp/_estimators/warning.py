@@ -1,4 +1,4 @@
-"""Warnings about a fit, issued at the line of the caller of fit."""
+"""Warnings about a fit, which point to the line that calls fit."""
 
 import sys
 import warnings
@@ -11,7 +11,7 @@ from cymlp.schedules import Schedule
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the first line outside of cymlp, and of scikit-learn's decorators of fit."""
+    """Warn at the first line outside cymlp and scikit-learn's decorators of fit."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back
@@ -19,12 +19,12 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def _is_inside(module: str) -> bool:
-    """Whether a module is cymlp's, or that of scikit-learn's callbacks."""
+    """Whether a module belongs to cymlp or to scikit-learn's callbacks."""
     return f"{module}.".startswith(("cymlp.", "sklearn.callback."))
 
 
-def warn_of_outcome(estimator: Any, outcome: Outcome) -> None:
-    """Warn if training was interrupted, or ended before it converged, in scikit-learn's words."""
+def warn_about_outcome(estimator: Any, outcome: Outcome) -> None:
+    """Warn, as scikit-learn does, if training was interrupted or did not converge."""
     if outcome.ending is Ending.INTERRUPTED:
         warn("Training interrupted by user.")
     elif outcome.ending is Ending.EPOCHS:
@@ -49,17 +49,17 @@ def warn_of_outcome(estimator: Any, outcome: Outcome) -> None:
 
 
 def warn_if_clipped(batch_size: int | str, n_samples: int) -> None:
-    """Warn if a mini-batch is to have more rows than there are samples."""
+    """Warn if the batch size is larger than the number of samples."""
     if not isinstance(batch_size, str) and batch_size > n_samples:
         warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
 
 
 def warn_if_cut_short(estimator: Any) -> None:
-    """UserWarning if a fit stopped for want of progress before most of its schedule.
+    """UserWarning if a fit stopped without progress and left out most of its schedule.
 
-    That is: in the first half of max_iter, and with a factor more than twice the one that the
-    schedule would have ended at, had max_iter been the number of epochs that were run. Only
-    cymlp's own schedules are judged.
+    That is, if it stopped in the first half of max_iter, and its last factor is more than twice
+    the one that the schedule would have ended with, had max_iter been the number of epochs run.
+    Only cymlp's own schedules are checked.
     """
     schedule, n_iter, max_iter = estimator.learning_rate, estimator.n_iter_, estimator.max_iter
     if (
@@ -79,16 +79,16 @@ def warn_if_cut_short(estimator: Any) -> None:
         )
 
 
-def warn_of_unused(estimator: Any, validates: bool) -> None:
-    """UserWarning for each parameter that is set but has no effect beside the others.
+def warn_about_unused(estimator: Any, validates: bool) -> None:
+    """UserWarning for each parameter that is set, but has no effect because of the others.
 
-    Only for parameters that scikit-learn's MLP does not have, which says nothing of its own.
+    Only for parameters that scikit-learn's MLP does not have: it does not warn about its own.
 
     Parameters
     ----------
     estimator : estimator
     validates : bool
-        Whether there are validation data; True where that is not asked, as in partial_fit.
+        Whether there are validation data; True to skip this check, as in partial_fit.
     """
     loss = getattr(estimator, "loss", None)
     reasons = {

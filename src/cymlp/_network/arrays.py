@@ -1,4 +1,4 @@
-"""Arrays as the engine reads them, and rows that come slice by slice."""
+"""Arrays in the form that the engine reads, and rows processed slice by slice."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,17 +9,17 @@ from scipy.sparse import csr_array, issparse, vstack
 
 FLOATS = (np.float64, np.float32)
 
-# Bytes of a slice of rows that are predicted and decoded at a time.
+# Approximate size of the slices of rows that are predicted and decoded one at a time.
 SLICE_BYTES = 4_000_000
 
 
 def cast_to(values: Any, dtype: Any, name: str) -> Any:
-    """An array or sparse matrix of another dtype; itself if it is of this one.
+    """An array or sparse matrix in this dtype; the same object if it has it already.
 
     Raises
     ------
     ValueError
-        If a value is finite, but not in the new dtype.
+        If a value is too large for the dtype.
     """
     if values.dtype == dtype:
         return values
@@ -34,7 +34,7 @@ def cast_to(values: Any, dtype: Any, name: str) -> Any:
 
 
 def as_engine_input(X: Any) -> Any:
-    """X aligned or in CSR format, copied only if need be; sparse indices must be checked before."""
+    """X aligned or in CSR format, copied only if necessary; sparse indices must be valid."""
     if not issparse(X):
         return X if X.flags.aligned else X.copy()
     X = X.tocsr()
@@ -43,15 +43,15 @@ def as_engine_input(X: Any) -> Any:
 
 
 def slices(n_rows: int, rows_per_slice: int) -> Iterator[slice]:
-    """``n_rows`` rows, at most so many at a time."""
+    """Slices that cover ``n_rows`` rows, at most ``rows_per_slice`` each."""
     for start in range(0, n_rows, rows_per_slice):
         yield slice(start, min(start + rows_per_slice, n_rows))
 
 
 class CollectedRows:
-    """An array or sparse matrix of ``n_rows`` rows that come slice by slice.
+    """Collects an array or sparse matrix of ``n_rows`` rows slice by slice.
 
-    Arrays are copied into one, so that the slices and the whole need not be in memory together.
+    Arrays are copied into one, so that all slices need not be in memory beside the result.
     """
 
     def __init__(self, n_rows: int) -> None:
@@ -61,7 +61,7 @@ class CollectedRows:
         self._dense: NDArray[Any] | None = None
 
     def add(self, rows: Any) -> None:
-        """Append a slice; if it is all there is, nothing is copied."""
+        """Append a slice; if it has all rows, it is not copied."""
         if issparse(rows):
             self._sparse.append(rows)
         elif len(rows) == self._n_rows:
@@ -74,7 +74,7 @@ class CollectedRows:
 
     @property
     def whole(self) -> Any:
-        """All rows, one below the other."""
+        """All rows as one array or matrix."""
         if not self._sparse:
             return self._dense
         first = self._sparse[0]

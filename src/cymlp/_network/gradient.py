@@ -20,27 +20,27 @@ def loss_and_gradients(
     factor: float,
     n_jobs: int | None,
 ) -> tuple[float, list[NDArray[Any]], list[NDArray[Any]], NDArray[Any]]:
-    """The mean loss plus the penalties over the sum of the weights, and its gradients.
+    """The mean loss, plus the penalties divided by the sum of the weights, and its gradients.
 
     Parameters
     ----------
     network : Network
     architecture : Architecture
-        The network's, with the loss, without penalties.
+        The network's architecture with the loss, but without penalties.
     dataset : Dataset
     weights : ndarray of shape (n_samples,) or None
-        Those of the samples.
+        Sample weights.
     coefficients : tuple of two tuples of float
         The L2 and the L1 coefficients of each layer.
     factor : float
-        By which the loss that the engine reports falls short of the one that it differentiates.
+        The loss that the engine differentiates, divided by the loss that it reports.
     n_jobs : int or None
 
     Returns
     -------
     loss : float
     coef_grads, intercept_grads : list of ndarray
-        Of the shapes of the network's.
+        They have the shapes of the network's ``coefs`` and ``intercepts``.
     X_grad : ndarray of shape (n_samples, n_features)
     """
     dtype = network.parameters.dtype

@@ -1,4 +1,4 @@
-"""Initial weights: scikit-learn's rule, Keras's by name, or one's own."""
+"""Initial weights: scikit-learn's rule, Keras's rules by name, or a user's function."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Initializer = Callable[[int, int, np.random.RandomState], tuple[Any, Any]]
 
-# Variance of the weights of each rule, from fan_in and fan_out.
+# Variance of the weights for each rule, from fan_in and fan_out.
 _VARIANCES: dict[str, Callable[[int, int], float]] = {
     "glorot_normal": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
     "he_uniform": lambda fan_in, fan_out: 2 / fan_in,
@@ -28,8 +28,8 @@ def initializer(init: str | Initializer, activation: str | tuple[str, ...]) -> I
     ----------
     init : str or callable
     activation : str or tuple of str
-        Of all hidden layers, or of each. The bound of "glorot_uniform" depends on the first, as
-        it does in scikit-learn.
+        Activation of all hidden layers, or one for each. The bound of "glorot_uniform" depends on
+        the first, as in scikit-learn.
     """
     if callable(init):
         return lambda fan_in, fan_out, rng: _checked(init(fan_in, fan_out, rng), (fan_in, fan_out))
@@ -64,8 +64,8 @@ def _uniform(
 def _truncated_normal(
     shape: tuple[int, int], deviation: float, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
-    """Numbers of this deviation from a normal distribution truncated at two deviations."""
-    from scipy.special import ndtr, ndtri  # late, for a quick import of cymlp
+    """Normal numbers truncated at two deviations, with standard deviation ``deviation``."""
+    from scipy.special import ndtr, ndtri  # late, to keep import cymlp fast
 
     numbers: NDArray[np.float64] = ndtri(rng.uniform(ndtr(-2), ndtr(2), shape))
     return numbers * (deviation / _TRUNCATED_DEVIATION)
@@ -74,12 +74,12 @@ def _truncated_normal(
 def _checked(
     layer: tuple[Any, Any], shape: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """W and b of a layer, as a user's function returned them.
+    """W and b of a layer as returned by a user's function, checked.
 
     Raises
     ------
     ValueError
-        If they are not two arrays of finite numbers of the layer's shapes.
+        If they are not two arrays of finite numbers with the layer's shapes.
     """
     try:
         W, b = (np.asarray(array, dtype=np.float64) for array in layer)

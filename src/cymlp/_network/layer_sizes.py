@@ -1,4 +1,4 @@
-"""Parameters that are one value for a network, or one for each of its layers."""
+"""The sizes of the layers, and parameters with one value for all layers or one for each."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -35,7 +35,7 @@ def per_layer(values: Any, n_layers: int, name: str, layers: str) -> tuple[Any, 
     Raises
     ------
     ValueError
-        If there are not as many values as layers.
+        If the number of values is not ``n_layers``.
     """
     if isinstance(values, str) or np.ndim(values) == 0:
         return (values,) * n_layers
@@ -47,5 +47,5 @@ def per_layer(values: Any, n_layers: int, name: str, layers: str) -> tuple[Any, 
 
 
 def n_parameters(units: Sequence[int]) -> int:
-    """Weights and intercepts of a network with layers of these sizes."""
+    """Number of weights and intercepts in a network with layers of these sizes."""
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(units))

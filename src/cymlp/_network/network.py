@@ -1,4 +1,4 @@
-"""A network: its layers' sizes and one vector of parameters."""
+"""A network: the sizes of its layers and one vector of parameters."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -17,31 +17,31 @@ from cymlp._network.layer_sizes import n_parameters
 
 Activation = str | tuple[str, ...]
 
-# BLAS counts in 32 bits, so no layer may have more units than that.
-_MOST_UNITS = np.iinfo(np.int32).max
+# BLAS uses 32-bit sizes, so no layer may have more units.
+_MAX_UNITS = np.iinfo(np.int32).max
 
 
 class NotFiniteError(ValueError):
-    """X has NaN or infinity, or its sparse indices have changed."""
+    """X has NaN or infinity, or its sparse indices changed while it was read."""
 
     def __init__(self) -> None:
-        super().__init__("X has NaN or infinity, or sparse indices that changed as it was read.")
+        super().__init__("X has NaN or infinity, or its sparse indices changed as it was read.")
 
 
 class Network:
-    """Sizes of a multi-layer perceptron's layers, and all its parameters as one vector.
+    """A multi-layer perceptron: the sizes of its layers, and all parameters as one vector.
 
     Parameters
     ----------
     units : sequence of int
-        Inputs, units of each hidden layer, outputs.
+        Number of inputs, of units in each hidden layer, and of outputs.
     parameters : ndarray of shape (n_parameters,), float32 or float64
         Every layer's weights (fan_in, fan_out), row-major, then every layer's intercepts.
 
     Attributes
     ----------
     coefs, intercepts : tuple of ndarray
-        Views of the parameters, a layer each; what is written into one is written into them.
+        Views of the parameters, one for each layer; writing into a view changes the parameters.
     """
 
     def __init__(self, units: Sequence[int], parameters: NDArray[Any]) -> None:
@@ -67,9 +67,9 @@ class Network:
         MemoryError
             If the parameters do not fit into memory.
         """
-        if max(units) > _MOST_UNITS:
+        if max(units) > _MAX_UNITS:
             raise ValueError(
-                f"A layer can have at most {_MOST_UNITS} units, got layers of {list(units)} units."
+                f"A layer can have at most {_MAX_UNITS} units, got layers of {list(units)} units."
             )
         network = cls(units, aligned_empty(n_parameters(units), dtype))
         for W, b in zip(network.coefs, network.intercepts, strict=True):
@@ -84,7 +84,7 @@ class Network:
         Raises
         ------
         ValueError
-            If the shapes of consecutive layers do not agree.
+            If the shapes of consecutive layers do not match.
         """
         weights = [np.asarray(W) for W in coefs]
         biases = [np.asarray(b) for b in intercepts]
@@ -118,25 +118,25 @@ class Network:
         ----------
         X : ndarray or CSR matrix of shape (n_samples, n_features), of the parameters' dtype
         activation : str or tuple of str
-            Of all hidden layers, or of each.
+            Activation of all hidden layers, or one for each.
         out_activation : str
-            Of the output layer.
+            Activation of the output layer.
         rows : ndarray of shape (n_rows,), default=None
             Indices of the samples; None for all of them.
         apply_output_activation : bool, default=True
-            Whether to apply the output layer's activation; without it the outputs are its
+            Whether to apply the output layer's activation. If False, the outputs are its
             pre-activations.
         check_finite : bool, default=False
             Whether to check that a dense X is finite.
         n_jobs : int, default=None
             The estimator's parameter.
         team : Team, default=None
-            Threads that are at work already, those of a fit.
+            Running threads to use, such as those of a fit.
 
         Raises
         ------
         NotFiniteError
-            If X is checked and not finite, or has sparse indices that are no longer valid.
+            If X is checked and not finite, or its sparse indices are no longer valid.
         """
         architecture = self.architecture(activation, out_activation)
         dataset = _engine.Dataset(X)
@@ -156,7 +156,7 @@ class Network:
         if team is not None or (n_jobs in (None, 1) and is_tiny(n_rows * architecture.n_weights)):
             is_valid = predict(team=team)
         else:
-            # Forwards only is a third of a step's arithmetic.
+            # A forward pass is a third of the arithmetic of a training step.
             with engine_threads(n_jobs, n_rows, architecture.n_weights, 1 / 3) as own_team:
                 is_valid = predict(team=own_team)
         if not is_valid:
@@ -164,14 +164,14 @@ class Network:
         return out
 
     def architecture(self, activation: Activation, out_activation: str) -> Any:
-        """The sizes with the activations, as the engine takes them for predictions."""
+        """The engine's description of this network for predictions."""
         key = (activation, out_activation)
         if self._architecture is None or self._architecture[0] != key:
             self._architecture = (key, _engine.Architecture(self.units, *key))
         return self._architecture[1]
 
     def copy(self) -> "Network":
-        """A network of its own parameters."""
+        """A network with a copy of the parameters."""
         return Network(self.units, self.parameters.copy())
 
     def astype(self, dtype: Any) -> "Network":
@@ -181,7 +181,7 @@ class Network:
         return Network(self.units, self.parameters.astype(dtype))
 
     def consists_of(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> bool:
-        """Whether these are this network's own views, none of them replaced."""
+        """Whether these arrays are exactly this network's views."""
         own = self.coefs + self.intercepts
         given = (*coefs, *intercepts)
         return len(own) == len(given) and all(map(is_, own, given))
@@ -191,11 +191,11 @@ class Network:
         return bool(np.isfinite(self.parameters).all())
 
     def __getstate__(self) -> dict[str, Any]:
-        # The views would be pickled as copies.
+        # Without the views, which would be pickled as copies.
         return {"units": self.units, "parameters": self.parameters}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Views of a joblib memory map as plain arrays; the map itself stays.
+        # asarray makes the views of a joblib memory map plain arrays, still backed by the map.
         Network.__init__(self, state["units"], np.asarray(state["parameters"]))
 
 

@@ -1,4 +1,4 @@
-"""Training of networks, from plain values and arrays alone."""
+"""Training of networks, from plain values and arrays only."""
 
 from cymlp._training.config import TrainingConfig
 from cymlp._training.data import Rows, TrainingData, split_for_validation

@@ -1,4 +1,4 @@
-"""TrainingConfig: all that training needs to know beside the network and the data."""
+"""TrainingConfig: everything that training needs besides the network and the data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from cymlp import _engine
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Plain values that say how a network is trained.
+    """Plain values that define how a network is trained.
 
     Names and defaults are those of the estimators' parameters, unless described here.
 
@@ -21,15 +21,15 @@ class TrainingConfig:
     loss_parameter : float
         The quantile, or Huber's delta.
     activation : str or tuple of str
-        Activation of all hidden layers, or of each.
+        Activation of all hidden layers, or one for each.
     dropout : tuple of float
-        Rate of each hidden layer; empty for none.
+        Rate of each hidden layer; empty for no dropout.
     l2, l1 : tuple of float
-        Coefficient of each layer of weights; empty for none.
+        Penalty of each layer of weights; empty for no penalty.
     clip_norm : float
         0 for no clipping.
     n_epochs : int or None
-        Epochs of this run; None for ``max_iter``, which is also what a schedule spans.
+        Number of epochs of this run; None for ``max_iter``. A schedule always spans ``max_iter``.
     """
 
     output_activation: str
@@ -66,7 +66,7 @@ class TrainingConfig:
     def architecture(
         self, units: Sequence[int], *, dropout: bool = False, penalties: bool = False
     ) -> _engine.Architecture:
-        """A network of these sizes with its loss, as the engine takes it."""
+        """The engine's description of a network of these sizes and its loss."""
         return _engine.Architecture(
             units,
             self.activation,
@@ -79,8 +79,8 @@ class TrainingConfig:
             l1=self.l1 if penalties else (),
         )
 
-    def rows_of_batch(self, n_samples: int) -> int:
-        """The rows of a mini-batch, of so many samples."""
+    def effective_batch_size(self, n_samples: int) -> int:
+        """The number of rows in a mini-batch, at most ``n_samples``."""
         if isinstance(self.batch_size, str):  # "auto"
             return min(200, n_samples)
         return min(max(int(self.batch_size), 1), n_samples)

@@ -1,4 +1,4 @@
-"""X, targets and weights in the form that the engine takes them."""
+"""X, targets and weights in the form that the engine needs, and rows of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from cymlp._network.arrays import slices
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Samples to learn from.
+    """Samples with their targets and weights.
 
     Attributes
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Of the network's dtype; see ``as_engine_input``.
+        Has the network's dtype; see ``as_engine_input``.
     targets : ndarray of shape (n_samples, n_outputs) or (n_samples,)
-        C-contiguous. Numbers of X's dtype; bool, one column for each label; or, of one dimension
-        and C's int, the class of each sample.
+        C-contiguous. Numbers of X's dtype; bools, one column for each label; or a vector of C ints,
+        the class of each sample.
     n_outputs : int
-        Outputs of the network.
+        Number of outputs of the network.
     weights : ndarray of shape (n_samples,) or None
-        Of X's dtype; None for ones.
+        Has X's dtype; None for weights of 1.
     """
 
     X: Any
@@ -35,17 +35,17 @@ class TrainingData:
 
     @property
     def n_samples(self) -> int:
-        """Rows of X."""
+        """Number of rows of X."""
         return int(self.X.shape[0])
 
     def dataset(self) -> Any:
-        """The same, as the engine takes it."""
+        """These data as an engine Dataset."""
         return _engine.Dataset(self.X, self.targets, self.weights, n_classes=self.n_outputs)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of data, by their indices, so that nothing is copied.
+    """Some rows of data, given by their indices, so that nothing is copied.
 
     Attributes
     ----------
@@ -60,12 +60,12 @@ class Rows:
     def __len__(self) -> int:
         return self.data.n_samples if self.indices is None else len(self.indices)
 
-    def of(self, array: Any) -> Any:
-        """These rows of an array of the data."""
+    def select(self, array: Any) -> Any:
+        """These rows of one of the data's arrays."""
         return array if self.indices is None or array is None else array[self.indices]
 
     def slices(self, n_rows: int) -> Iterator[NDArray[np.intp] | None]:
-        """The indices, at most so many at a time; None for all rows of the data."""
+        """The indices, at most ``n_rows`` at a time; None for all rows of the data."""
         if len(self) <= n_rows:
             yield self.indices
             return
@@ -79,14 +79,14 @@ class Rows:
 def split_for_validation(
     data: TrainingData, fraction: float, stratify: bool, random_state: np.random.RandomState
 ) -> tuple[Rows, Rows]:
-    """Rows to train on and rows to hold out, as scikit-learn's MLP splits them.
+    """Rows to train on and rows to hold out, split as scikit-learn's MLP does.
 
     Raises
     ------
     ValueError
-        If fewer than two rows are held out, or a class is too small to be stratified.
+        If fewer than two rows would be held out, or a class is too small to be stratified.
     """
-    from sklearn.model_selection import train_test_split  # late, for a quick import of cymlp
+    from sklearn.model_selection import train_test_split  # late, to keep import cymlp fast
 
     too_small = (
         "The validation set is too small. Increase 'validation_fraction' "

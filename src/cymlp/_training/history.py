@@ -1,4 +1,4 @@
-"""What a fit records while it goes on."""
+"""What a fit records during training."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,19 +7,22 @@ from cymlp._training.data import TrainingData
 
 
 def as_arrays(records: list[dict[str, float]]) -> dict[str, NDArray[np.float64]]:
-    """Arrays (n_records,) of each quantity; NaN where a record does not have it."""
+    """Arrays (n_records,) of each quantity; NaN where a record lacks it."""
     names = dict.fromkeys(name for record in records for name in record)
     return {name: np.array([record.get(name, np.nan) for record in records]) for name in names}
 
 
 class RunningMean:
-    """A weighted mean, part by part: of one part it is that part, bit for bit; of none NaN."""
+    """A weighted mean that is updated part by part.
+
+    The mean of a single part is exactly that part; without parts it is NaN.
+    """
 
     def __init__(self) -> None:
         self.value, self.n = np.nan, 0.0
 
     def add(self, value: float, n: float) -> None:
-        """Take in the mean of n more."""
+        """Add a part of weight ``n`` whose mean is ``value``."""
         if n:
             change = (value - self.value) * (n / (self.n + n))
             self.value = self.value + change if self.n else value
@@ -42,15 +45,15 @@ class TrainingScore:
         self.sums = np.empty((0, 0))
 
     def allocate(self, team_size: int) -> None:
-        """Sums (team_size, n_outputs) for the engine to add to."""
+        """Allocate the sums (team_size, n_outputs) that the engine adds to."""
         self.sums = np.zeros((team_size, self._n_outputs))
 
     def add_rows(self, rows: NDArray[np.intp] | None) -> None:
-        """Take note that the engine has seen these rows; None for all."""
+        """Note that the engine has processed these rows; None for all."""
         self._rows.append(rows)
 
-    def take(self) -> float:
-        """The score since the last call."""
+    def pop(self) -> float:
+        """The score since the last call; resets it."""
         totals = self.sums.sum(axis=0)
         parts = [rows for rows in self._rows if rows is not None]
         seen = np.concatenate(parts) if parts else slice(None)
@@ -65,7 +68,7 @@ class TrainingScore:
             return float(totals[0] / n)
         means = np.average(targets, axis=0, weights=weights)
         squares = np.average((targets - means) ** 2, axis=0, weights=weights)
-        # As r2_score has it where the targets are constant.
+        # As in r2_score if the targets are constant.
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = np.where(squares > 0, 1 - totals / (n * squares), totals == 0)
         return float(scores.mean())

@@ -1,4 +1,4 @@
-"""Training by L-BFGS: SciPy's, over the vector of all parameters."""
+"""Training with SciPy's L-BFGS, on the vector of all parameters."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -14,12 +14,12 @@ from cymlp._engine.threads import engine_threads
 from cymlp._network.network import Network
 from cymlp._training.config import TrainingConfig
 from cymlp._training.data import TrainingData
-from cymlp._training.report import Ending, Epoch, Outcome, Report, no_report, nothing
+from cymlp._training.report import Ending, Epoch, Outcome, Report, do_nothing, no_report
 from cymlp._training.validation import Evaluator, ValidationSet
 
 
 class LbfgsTraining:
-    """Minimisation of the loss over all samples; one iteration of L-BFGS is one epoch.
+    """Minimises the loss over all samples; each iteration of L-BFGS counts as an epoch.
 
     Parameters
     ----------
@@ -48,10 +48,12 @@ class LbfgsTraining:
         self._architecture = config.architecture(network.units, penalties=True)
         self._dataset = data.dataset()
 
-    def run(self, report: Report = no_report, begin_epoch: Callable[[], None] = nothing) -> Outcome:
+    def run(
+        self, report: Report = no_report, begin_epoch: Callable[[], None] = do_nothing
+    ) -> Outcome:
         """Iterate until SciPy's L-BFGS stops.
 
-        The network has the parameters of the last iteration, however it ends. Ctrl-C ends it
+        However it ends, the network then has the parameters of the last iteration. Ctrl-C ends it
         without an exception.
 
         Parameters
@@ -75,7 +77,7 @@ class LbfgsTraining:
                 self._dataset,
                 workspace,
             )
-            # SciPy keeps the gradient it is given until the next one.
+            # A copy, as SciPy keeps a reference to the gradient until the next call.
             return loss, gradient.astype(np.float64)
 
         def end_iteration(intermediate_result: Any) -> None:
@@ -86,7 +88,7 @@ class LbfgsTraining:
             if report(self._epoch(n_done, loss, team)):
                 raise StopIteration
 
-        self._since = perf_counter()
+        self._last_time = perf_counter()
         try:
             with engine_threads(
                 config.n_jobs,
@@ -120,13 +122,13 @@ class LbfgsTraining:
         )
 
     def _epoch(self, number: int, loss: float, team: Any) -> Epoch:
-        """What the caller is told of an iteration."""
+        """The report of an iteration."""
         now = perf_counter()
-        record = {"loss": loss, "seconds": now - self._since}
+        record = {"loss": loss, "seconds": now - self._last_time}
         validation = None if self._evaluator is None else self._evaluator.evaluate(team)
         if validation is not None:
             record["val_loss"], record["val_score"] = validation.loss, validation.score
-        self._since = perf_counter()
+        self._last_time = perf_counter()
         return Epoch(number, loss, None if validation is None else validation.watched, [record])
 
 

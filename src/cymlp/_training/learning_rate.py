@@ -1,4 +1,4 @@
-"""The learning rates of updates to come, as a schedule gives them."""
+"""The learning rates of the next updates, computed from a schedule."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from cymlp.schedules import Schedule
 def learning_rate_factors(
     schedule: Callable[[int, int], float], first: int, n_steps: int, total: int
 ) -> NDArray[np.float64]:
-    """The factors of the updates first, ..., first + n_steps - 1.
+    """The schedule's factors for the updates first, ..., first + n_steps - 1.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def learning_rate_factors(
     Raises
     ------
     ValueError
-        If a factor is not a finite number, at least 0.
+        If a factor is not a finite number of at least 0.
     """
     if isinstance(schedule, Schedule):
         values: Any = schedule(np.arange(first, first + n_steps), total)
@@ -45,6 +45,6 @@ def learning_rate_factors(
 
 
 def _as_number(value: Any) -> float:
-    """A real number of Python or NumPy, be it in an array of no dimensions; else nan."""
+    """A real number of Python or NumPy, or in a 0-d array, as a float; anything else as nan."""
     array = np.asarray(value)
     return float(array) if array.ndim == 0 and array.dtype.kind in "iuf" else np.nan

@@ -1,4 +1,4 @@
-"""What SGD and Adam carry from update to update; the engine does their arithmetic."""
+"""The settings and state of SGD and Adam; the engine does their arithmetic."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from cymlp._training.config import TrainingConfig
 
 
 class Optimizer:
-    """An update rule's settings and state: plain values and one array, so that it pickles.
+    """An update rule's settings and state, as plain values and one array that can be pickled.
 
     Parameters
     ----------
@@ -21,16 +21,16 @@ class Optimizer:
     parameters : ndarray of shape (n_parameters,)
         Those to be updated.
     **settings : float
-        Those that the rule has: momentum, beta_1, beta_2, epsilon.
+        The rule's settings among momentum, beta_1, beta_2 and epsilon.
 
     Attributes
     ----------
     learning_rate : float
-        The current one.
+        The current learning rate.
     state : ndarray of shape (n_states, n_parameters)
-        Nothing, the velocity, or Adam's two moments; the engine updates it in place.
+        Empty, the velocity, or Adam's two moments; the engine updates it in place.
     n_updates : int
-        Updates done so far.
+        Number of updates so far.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Optimizer:
         self.state = np.zeros((self.rule().n_states, parameters.size), parameters.dtype)
 
     def rule(self, **settings: float) -> _engine.UpdateRule:
-        """The update rule as the engine takes it, with decay and clipping as its settings."""
+        """The engine's update rule; ``settings`` are weight decay and clipping."""
         return _engine.UpdateRule(
             self._name,
             learning_rate=self.learning_rate,
@@ -52,8 +52,8 @@ class Optimizer:
             **settings,
         )
 
-    def can_go_on_with(self, parameters: NDArray[Any]) -> bool:
-        """Whether the state is of these parameters' size and dtype; made writable if so."""
+    def matches(self, parameters: NDArray[Any]) -> bool:
+        """Whether the state has the size and dtype of these parameters; makes it writable if so."""
         if self.state.shape[1] != parameters.size or self.state.dtype != parameters.dtype:
             return False
         if not self.state.flags.writeable:  # a memory map, from joblib
@@ -61,10 +61,10 @@ class Optimizer:
         return True
 
     def end_epoch(self, n_samples_seen: int) -> None:
-        """Set the learning rate of the next epoch, where it depends on the samples seen."""
+        """Set the learning rate of the next epoch, if it depends on the samples seen."""
 
-    def respond(self, reason: str) -> tuple[bool, str]:
-        """Whether to stop now that there is no more progress, and a message that begins so."""
+    def on_plateau(self, reason: str) -> tuple[bool, str]:
+        """Whether to stop as progress has stopped, and a message that begins with ``reason``."""
         return True, f"{reason} Stopping."
 
 
@@ -92,17 +92,17 @@ class SGD(Optimizer):
                 float(self._learning_rate_init) / (n_samples_seen + 1) ** self._power_t
             )
 
-    def respond(self, reason: str) -> tuple[bool, str]:
+    def on_plateau(self, reason: str) -> tuple[bool, str]:
         if self._schedule != "adaptive":
-            return super().respond(reason)
+            return super().on_plateau(reason)
         if self.learning_rate <= 1e-6:
-            return super().respond(f"{reason} Learning rate too small.")
+            return super().on_plateau(f"{reason} Learning rate too small.")
         self.learning_rate /= 5.0
         return False, f"{reason} Setting learning rate to {self.learning_rate:f}"
 
 
 class Adam(Optimizer):
-    """Adam; its step size is constant, but for the bias corrections."""
+    """Adam, with a constant learning rate."""
 
     def __init__(self, config: TrainingConfig, parameters: NDArray[Any]) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""What a training tells its caller: one Epoch after each epoch, an Outcome at the end."""
+"""What training reports to its caller: an Epoch after each epoch, an Outcome at the end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class TrainingState:
-    """How far training has come: what the next one needs to go on from there.
+    """What a later training needs to continue from this one.
 
     Attributes
     ----------
     n_samples_seen : int
-        Samples visited since the first training began.
+        Number of samples seen since the first training began.
     best : float or None
-        The least loss of an epoch, or with early stopping the best validation score; None before
+        The lowest loss of any epoch, or with early stopping the best validation score; None before
         the first epoch.
     best_iteration : int or None
         The epoch of this run, from 1, with the best validation score.
     n_epochs_without_progress : int
-        Epochs since ``best`` improved by more than ``tol``.
+        Number of epochs since ``best`` improved by more than ``tol``.
     """
 
     n_samples_seen: int = 0
@@ -34,24 +34,24 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What has happened in one epoch, or in one iteration of L-BFGS.
+    """The result of one epoch, or of one iteration of L-BFGS.
 
     Attributes
     ----------
     number : int
-        Of this run, from 1.
+        Number of the epoch in this run, from 1.
     loss : float
         Mean over the samples, penalties included.
     validation_score : float or None
-        What is watched on the validation set, better if greater; None without such a set.
+        What is watched on the validation set, greater is better; None without a validation set.
     records : list of dict
         Quantities to record, by name: one record, or one for each part of the epoch.
     state : TrainingState or None
-        None in L-BFGS, which has its own rule to stop by.
+        None for L-BFGS, which has its own stopping rule.
     message : str
-        Why training stops now, or changes the learning rate; empty if there is nothing to say.
+        Why training stops or changes the learning rate; empty if it does neither.
     best_parameters : ndarray of shape (n_parameters,) or None
-        What training would return to if it stopped here; None for the network as it is.
+        What training would return to if it stopped here; None for the current parameters.
     """
 
     number: int
@@ -70,11 +70,11 @@ Report = Callable[[Epoch], bool | None]
 class Ending(Enum):
     """Why a training has ended."""
 
-    CONVERGED = auto()  # or there was no more progress
-    REPORT = auto()  # the caller's report said so
-    EPOCHS = auto()  # there were no more epochs to do
+    CONVERGED = auto()  # or made no more progress
+    REPORT = auto()  # the report returned True
+    EPOCHS = auto()  # all epochs were done
     INTERRUPTED = auto()  # Ctrl-C
-    FAILED = auto()  # L-BFGS could not go on
+    FAILED = auto()  # L-BFGS could not continue
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ class Outcome:
     ----------
     ending : Ending
     n_epochs : int
-        Epochs that were completed.
+        Number of completed epochs.
     loss : float
-        That of the last one, or of L-BFGS's result; NaN if there was none.
+        Loss of the last epoch, or of L-BFGS's result; NaN if there was none.
     message : str
-        L-BFGS's own words.
+        L-BFGS's message.
     records : list of dict
-        Those of an epoch that was cut short.
+        Records of an epoch that was interrupted.
     """
 
     ending: Ending
@@ -105,5 +105,5 @@ def no_report(epoch: Epoch) -> None:
     """Do nothing after an epoch."""
 
 
-def nothing() -> None:
+def do_nothing() -> None:
     """Do nothing before an epoch."""

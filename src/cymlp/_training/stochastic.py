@@ -1,6 +1,6 @@
 """Training by mini-batches: epochs, records, stopping, best parameters.
 
-One call to the engine for each epoch, or from one record to the next.
+The engine is called once for each epoch, or for each part between two records.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,15 +26,15 @@ from cymlp._training.report import (
     Outcome,
     Report,
     TrainingState,
+    do_nothing,
     no_report,
-    nothing,
 )
 from cymlp._training.stopping import EarlyStopping, LossStopping
 from cymlp._training.validation import Evaluator, ValidationResult, ValidationSet
 
 
 class StochasticTraining:
-    """Training of a network by "sgd" or "adam", mini-batch by mini-batch.
+    """Trains a network with "sgd" or "adam", mini-batch by mini-batch.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class StochasticTraining:
     network : Network
         IN-OUT.
     rows : Rows
-        Those to train on.
+        The rows to train on.
     random_state : RandomState
         For the order of the samples, and for dropout.
     validation_set : ValidationSet, default=None
-        Needed by early stopping.
+        Required for early stopping.
     state : TrainingState
-        What an earlier training left.
+        The state to continue from.
     optimizer : Optimizer, default=None
-        That of an earlier training, to go on with; None for a new one.
+        The optimizer of an earlier training, to continue with; None for a new one.
     best_parameters : ndarray of shape (n_parameters,), default=None
         With early stopping, what to return to if no epoch is better than ``state.best``.
 
@@ -71,7 +71,7 @@ class StochasticTraining:
         optimizer: Optimizer | None = None,
         best_parameters: NDArray[Any] | None = None,
     ) -> None:
-        if optimizer is None or not optimizer.can_go_on_with(network.parameters):
+        if optimizer is None or not optimizer.matches(network.parameters):
             optimizer = OPTIMIZERS[config.solver](config, network.parameters)
         self.optimizer = optimizer
         self._config = config
@@ -80,7 +80,7 @@ class StochasticTraining:
         self._order = rows.indices
         self._n_samples = len(rows)
         self._n_samples_seen = state.n_samples_seen
-        self._batch_size = config.rows_of_batch(self._n_samples)
+        self._batch_size = config.effective_batch_size(self._n_samples)
         self._architecture = config.architecture(network.units, dropout=True, penalties=True)
         self._dataset = rows.data.dataset()
         self._rule = optimizer.rule(weight_decay=config.weight_decay, clip_norm=config.clip_norm)
@@ -89,7 +89,7 @@ class StochasticTraining:
             None if validation_set is None else Evaluator(network, config, validation_set)
         )
         self._first_update = self._n_batches = self._rule.n_updates
-        self._recent = RunningMean()
+        self._record_loss = RunningMean()
         self._records: list[dict[str, float]] = []
         self._score = TrainingScore(rows.data) if config.record_train_score else None
         self._stopping = (
@@ -100,14 +100,16 @@ class StochasticTraining:
 
     @property
     def has_updated(self) -> bool:
-        """Whether the parameters and the optimizer are no longer what they were."""
+        """Whether the parameters and the optimizer have changed."""
         return bool(self._rule.n_updates > self._first_update)
 
-    def run(self, report: Report = no_report, begin_epoch: Callable[[], None] = nothing) -> Outcome:
-        """Train epoch by epoch until there is no more progress, or there are no more epochs.
+    def run(
+        self, report: Report = no_report, begin_epoch: Callable[[], None] = do_nothing
+    ) -> Outcome:
+        """Train until there is no more progress, or all epochs are done.
 
-        However it ends, also by an exception, the parameters are those of the last update, or with
-        early stopping the best. Ctrl-C ends it without an exception.
+        However it ends, even by an exception, the network then has the parameters of the last
+        update, or with early stopping the best ones. Ctrl-C ends it without an exception.
 
         Parameters
         ----------
@@ -120,7 +122,7 @@ class StochasticTraining:
         n_epochs = config.max_iter if config.n_epochs is None else config.n_epochs
         n_steps = n_epochs * self._n_samples / self._batch_size
         n_done, loss, ending = 0, np.nan, Ending.EPOCHS
-        self._since = perf_counter()
+        self._last_time = perf_counter()
         try:
             with engine_threads(
                 config.n_jobs, self._batch_size, self._architecture.n_weights, n_steps
@@ -133,7 +135,7 @@ class StochasticTraining:
                     score = None if validation is None else validation.watched
                     stopping.end_epoch(n_done, loss, score, self._network)
                     self.optimizer.end_epoch(self._n_samples_seen)
-                    stops, message = stopping.run_out(self.optimizer.respond)
+                    stops, message = stopping.check_patience(self.optimizer.on_plateau)
                     if stops or stopping.has_diverged(loss, self._network):
                         ending = Ending.CONVERGED
                     if report(self._epoch(n_done, loss, score, message)):
@@ -147,7 +149,7 @@ class StochasticTraining:
         return Outcome(ending, n_done, loss, records=self._records)
 
     def _epoch(self, number: int, loss: float, score: float | None, message: str) -> Epoch:
-        """What the caller is told of an epoch, with the records since the last one."""
+        """The report of an epoch, with the records since the last one."""
         records, self._records = self._records, []
         return Epoch(
             number,
@@ -160,7 +162,7 @@ class StochasticTraining:
         )
 
     def _allocate(self, team: Any) -> None:
-        """All memory that the engine needs, once for the run; and bind what does not change."""
+        """Allocate all memory for the run, and bind the engine's arguments that do not change."""
         if self._score is not None:
             self._score.allocate(team.size)
         self._train = partial(
@@ -178,19 +180,19 @@ class StochasticTraining:
         )
 
     def _run_epoch(self, team: Any) -> tuple[float, ValidationResult | None]:
-        """Visit every sample once; return the loss and the last validation."""
+        """Train on every sample once; return the loss and the last validation result."""
         if self._config.shuffle:
-            order = self._shuffled_order()
-            # In one batch the order does not matter, and rows are read fastest in place.
+            order = self._shuffle()
+            # The order within a single batch does not matter, and in-order rows are read fastest.
             if self._batch_size < self._n_samples:
                 self._order = order
         self._rule.learning_rate = self.optimizer.learning_rate
         epoch, validation = RunningMean(), None
-        for rows, is_recorded, is_last in self._runs():
-            rates = self._rates(self._n_samples if rows is None else len(rows))
+        for rows, is_recorded, is_last in self._epoch_parts():
+            rates = self._learning_rates(self._n_samples if rows is None else len(rows))
             mean_loss = self._train(order=rows, rates=rates)
             epoch.add(*mean_loss)
-            self._recent.add(*mean_loss)
+            self._record_loss.add(*mean_loss)
             if self._score is not None:
                 self._score.add_rows(rows)
             if self._evaluator is not None and (
@@ -202,20 +204,20 @@ class StochasticTraining:
                 self._record(rate, validation)
         if not epoch.n:
             raise ValueError(
-                "Nothing was trained: of every mini-batch the weights of the samples, times those "
-                "of their classes, sum to 0."
+                "Nothing was trained: in every mini-batch the sample weights (times class weights) "
+                "sum to 0."
             )
         self._n_samples_seen += self._n_samples
         self.optimizer.n_updates = self._rule.n_updates
         return epoch.value, validation
 
-    def _runs(self) -> Iterator[tuple[NDArray[np.intp] | None, bool, bool]]:
-        """The rows of each call to the engine, whether a record follows, and the epoch's end."""
+    def _epoch_parts(self) -> Iterator[tuple[NDArray[np.intp] | None, bool, bool]]:
+        """The rows of each engine call, whether to record after it, and whether it is the last."""
         every = self._config.record_every
         if every is None:
             yield self._order, True, True
             return
-        every = max(1, int(every))  # whoever skips validation of parameters may have set anything
+        every = max(1, int(every))  # the value may be anything if validation has been skipped
         order = np.arange(self._n_samples, dtype=np.intp) if self._order is None else self._order
         start = 0
         while start < self._n_samples:
@@ -225,8 +227,8 @@ class StochasticTraining:
             start = stop
             yield rows, self._n_batches % every == 0, stop >= self._n_samples
 
-    def _rates(self, n_rows: int) -> NDArray[np.float64] | None:
-        """The learning rate of each of the next mini-batches; None where there is no schedule."""
+    def _learning_rates(self, n_rows: int) -> NDArray[np.float64] | None:
+        """The learning rate of each of the next mini-batches; None without a schedule."""
         config = self._config
         if isinstance(config.learning_rate, str):
             return None
@@ -239,30 +241,30 @@ class StochasticTraining:
         )
 
     def _record(self, learning_rate: float, validation: ValidationResult | None) -> None:
-        """Record what has happened since the last record."""
+        """Add a record of the updates since the last one."""
         now = perf_counter()
         record = {
             "n_updates": self._rule.n_updates,
-            "loss": self._recent.value,
+            "loss": self._record_loss.value,
             "learning_rate": learning_rate,
-            "seconds": now - self._since,
+            "seconds": now - self._last_time,
         }
         if validation is not None:
             record["val_loss"], record["val_score"] = validation.loss, validation.score
         if self._score is not None:
-            record["train_score"] = self._score.take()
+            record["train_score"] = self._score.pop()
         self._records.append(record)
-        self._recent, self._since = RunningMean(), now
+        self._record_loss, self._last_time = RunningMean(), now
 
-    def _shuffled_order(self) -> NDArray[np.intp]:
-        """The order so far, permuted as by ``sklearn.utils.shuffle``, without its slow checks."""
+    def _shuffle(self) -> NDArray[np.intp]:
+        """The current order, permuted like ``sklearn.utils.shuffle``, without its slow checks."""
         permutation = np.arange(self._n_samples, dtype=np.intp)
         self._random_state.shuffle(permutation)
         return permutation if self._order is None else self._order[permutation]
 
 
 def _dropout_seed(config: TrainingConfig, random_state: np.random.RandomState) -> int:
-    """A seed for dropout's masks; drawn only if there are any."""
+    """A seed for the dropout masks; drawn only if there are any."""
     if not any(config.dropout):
         return 0
     return int(random_state.randint(np.iinfo(np.int64).max, dtype=np.int64))

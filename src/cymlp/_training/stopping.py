@@ -1,4 +1,4 @@
-"""When training by mini-batches stops for want of progress."""
+"""When training by mini-batches stops because it makes no more progress."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,18 +13,18 @@ from cymlp._training.report import TrainingState
 
 
 class StoppingRule:
-    """Counts the epochs without progress, from one training to the next.
+    """Counts the epochs without progress, across successive trainings.
 
     Parameters
     ----------
     config : TrainingConfig
     state : TrainingState
-        What an earlier training left.
+        The state to continue from.
 
     Attributes
     ----------
     best_parameters : ndarray of shape (n_parameters,) or None
-        Those to return to at the end; None for the last ones.
+        The parameters to return to at the end; None to keep the last ones.
     """
 
     needs_validation = False
@@ -39,16 +39,16 @@ class StoppingRule:
         n = 0 if has_progressed else self.state.n_epochs_without_progress + 1
         self.state = replace(self.state, n_epochs_without_progress=n)
 
-    def run_out(self, respond: Callable[[str], tuple[bool, str]]) -> tuple[bool, str]:
+    def check_patience(self, on_plateau: Callable[[str], tuple[bool, str]]) -> tuple[bool, str]:
         """Whether to stop, and a message, empty if there is nothing to say.
 
-        ``respond`` is the optimizer's answer to the end of patience: whether to stop, or whether it
-        goes on at a lower rate, and a message, made from the reason that it is given.
+        ``on_plateau`` is called with the reason once patience has run out. It returns whether to
+        stop (the optimizer may lower the learning rate instead) and the message.
         """
         config = self._config
         if self.state.n_epochs_without_progress <= config.n_iter_no_change:
             return False, ""
-        stops, message = respond(
+        stops, message = on_plateau(
             f"{self._reason} more than tol={config.tol:f} for "
             f"{int(config.n_iter_no_change)} consecutive epochs."
         )
@@ -63,14 +63,14 @@ class LossStopping(StoppingRule):
     _reason = "Training loss did not improve"
 
     def end_epoch(self, number: int, loss: float, score: float | None, network: Network) -> None:
-        """Take note of an epoch's loss."""
+        """Update the count with an epoch's loss."""
         best = np.inf if self.state.best is None else self.state.best
         # A NaN loss counts as progress, as it does in scikit-learn.
         self._count(not loss > best - self._config.tol)
         self.state = replace(self.state, best=min(best, loss))
 
     def has_diverged(self, loss: float, network: Network) -> bool:
-        """Whether there is no way back: later epochs cannot mend a non-finite parameter."""
+        """Whether a parameter is not finite, which later epochs cannot repair."""
         return not np.isfinite(loss) and not network.is_finite()
 
 
@@ -82,7 +82,7 @@ class EarlyStopping(StoppingRule):
     config, state
         As in StoppingRule.
     best_parameters : ndarray of shape (n_parameters,) or None
-        Those to return to if no epoch's score is better than ``state.best``.
+        The parameters to return to if no epoch's score is better than ``state.best``.
     """
 
     _reason = "Validation score did not improve"
@@ -98,7 +98,7 @@ class EarlyStopping(StoppingRule):
         self.best_parameters = best_parameters
 
     def end_epoch(self, number: int, loss: float, score: float | None, network: Network) -> None:
-        """Take note of an epoch's validation score."""
+        """Update the count and the best parameters with an epoch's validation score."""
         if score is None:
             raise ValueError("Early stopping needs a validation set.")
         best = -np.inf if self.state.best is None else self.state.best
@@ -109,5 +109,5 @@ class EarlyStopping(StoppingRule):
             self.best_parameters = network.parameters.copy()
 
     def has_diverged(self, loss: float, network: Network) -> bool:
-        """Never: the best parameters so far are finite, and will be restored."""
+        """False: the best parameters so far are finite and will be restored."""
         return False

@@ -1,4 +1,4 @@
-"""How a network that is being trained does on rows that it is not trained on."""
+"""Evaluation of a network during training, on rows that it is not trained on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from cymlp._training.history import RunningMean
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Rows that are not trained on, and how predictions of them are scored.
+    """Rows that are not trained on, and how predictions for them are scored.
 
     Attributes
     ----------
     rows : Rows
     score : callable or None
-        Returns the score, better if greater, of what ``decode`` has made of all outputs. None for
-        no score but the loss.
+        Returns the score, greater is better, of the predictions that ``decode`` returns for all
+        rows. None to compute only the loss.
     decode : callable or None
-        Makes predictions of outputs (n_rows, n_outputs). None if ``score`` makes its own and
-        ignores what it is given.
+        Turns outputs (n_rows, n_outputs) into predictions. None if ``score`` computes its own
+        predictions and ignores its argument.
     watches_loss : bool
-        Whether training watches the loss on these rows, and not the score.
+        Whether early stopping watches the loss on these rows instead of the score.
     """
 
     rows: Rows
@@ -38,7 +38,7 @@ class ValidationSet:
 
 
 class ValidationResult(NamedTuple):
-    """Loss, without penalties, and score; ``watched`` is the score or the negative loss."""
+    """The loss without penalties, and the score; ``watched`` is the score or the negative loss."""
 
     loss: float
     score: float
@@ -51,7 +51,7 @@ class Evaluator:
     Parameters
     ----------
     network : Network
-        The one being trained.
+        The network being trained.
     config : TrainingConfig
     validation_set : ValidationSet
     """
@@ -69,7 +69,7 @@ class Evaluator:
         self._n_rows = min(1 + SLICE_BYTES // (n_outputs * dtype.itemsize), len(rows))
 
     def evaluate(self, team: Any) -> ValidationResult:
-        """Loss and score of the network as it is."""
+        """Loss and score of the network with its current parameters."""
         rows, decode = self._set.rows, self._set.decode
         loss, predictions = RunningMean(), CollectedRows(len(rows))
         for indices in rows.slices(self._n_rows):
