@@ -1,17 +1,18 @@
-"""Mutation tests: do the tests notice small mistakes, put into the sources one at a time?
+"""Whether the tests notice mistakes: small ones are put into the sources, one at a time.
 
     python tests/mutants.py [PATH ...]
 
 Each mutant is an entry of the table below: a file, a text that occurs in it once, and a wrong text
 that replaces it. The mutant is made in a copy of the source tree, in a temporary folder. There
 ``pytest -x -q`` runs the tests named after its module and, if these do not notice it, those
-of PATH ... (default: ``tests``). A test that fails kills the mutant. A mutant that
-survives shows a gap in the tests. The exit status is the number of survivors.
+of PATH ... (default: ``tests``). A failing test or a crash kills the mutant. A mutant that
+survives shows a gap in the tests. The exit status is the number of
+survivors.
 
     --list         Print the mutants and what they change, without running tests.
     --only NAME    Run only this mutant; may be given several times.
-    --group GROUP  "python" (the default), "engine" or "all". Mutants of the engine are compiled
-                   in the copy first, by ``python setup.py build_ext --inplace``.
+    --group GROUP  "python" (the default), "engine" or "all". Mutants of the engine are compiled in
+                   the copy first, only for x86-64-v3, which the CPU must support.
     --tree FOLDER  The source tree to copy, compiled in place; by default that of this file.
     --jobs N       Number of mutants to run at a time, each in its own copy.
 """
@@ -28,6 +29,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = Path("src/cymlp")
+MOST_SECONDS = 3600  # of a run of tests
 
 
 class Mutant(NamedTuple):
@@ -75,7 +77,7 @@ MUTANTS = [
     Mutant(
         "penalty over samples, not weights", "_network/gradient.py",
         "G += (l2 * W + l1 * np.sign(W)) / total",
-        "G += (l2 * W + l1 * np.sign(W)) / dataset.n_samples",
+        "G += (l2 * W + l1 * np.sign(W)) / samples.n_samples",
     ),
     Mutant(
         "the last slice is lost if it is one row", "_network/arrays.py",
@@ -196,7 +198,7 @@ MUTANTS = [
     ),
     Mutant(
         "log-odds of the first class", "_estimators/classifier.py",
-        "Z[:, 1:] - Z[:, :1]", "Z[:, :1] - Z[:, 1:]",
+        "Z = Z[:, 1:] - Z[:, :1]", "Z = Z[:, :1] - Z[:, 1:]",
     ),
     Mutant(
         "a function is called for an epoch cut short", "_estimators/callbacks.py",
@@ -229,6 +231,229 @@ MUTANTS = [
         "a bound that belongs to its interval", "_constraints.py",
         "value > low)", "value >= low)",
     ),
+    # The engine's pages and what they stand on; then its kernels.
+    Mutant(
+        "parts end within a cache line", "_engine/run.pxd",
+        "units * (rank + 1) // size * unit)", "units * (rank + 1) // size)", "engine",
+    ),
+    Mutant(
+        "threads share their scratch memory", "_engine/run.pxd",
+        "(space.scratch + rank * space.scratch_size)", "space.scratch", "engine",
+    ),
+    Mutant(
+        "no wait for the others' deltas", "_engine/step.pxd",
+        "forward_backward(run, &part, parameters)\n        wait_for_others(run, parts[0])",
+        "forward_backward(run, &part, parameters)", "engine",
+    ),
+    Mutant(
+        "no wait for the others' norms", "_engine/step.pxd",
+        "if clips(&step.rule):\n        wait_for_others(run, parts[0])",
+        "if clips(&step.rule):", "engine",
+    ),
+    Mutant(
+        "full chunks are never the last", "_engine/step.pxd",
+        "start + R >= n", "start + R > n", "engine",
+    ),
+    Mutant(
+        "the first learning rate for all updates", "_engine/step.pxd",
+        "run.rates[step.rule.n_updates - run.first_update]", "run.rates[0]", "engine",
+    ),
+    Mutant(
+        "deltas through the weights of the layer below", "_engine/passes.pxd",
+        "D, h, parameters + architecture.W[layer], h,",
+        "D, h, parameters + architecture.W[layer - 1], h,", "engine",
+    ),
+    Mutant(
+        "dropout of the first rows for each part", "_engine/passes.pxd",
+        "part.batch.first - part.step.batch.first,", "0,", "engine",
+    ),
+    Mutant(
+        "dropout by the layer alone", "_engine/passes.pxd",
+        "layer_key(run.seed, part.step.rule.n_updates, layer)", "layer_key(0, 0, layer)", "engine",
+    ),
+    Mutant(
+        "labels are smoothed as classes", "_engine/passes.pxd",
+        "(2 if architecture.output_activation == OUTPUT_LOGISTIC else k)", "k", "engine",
+    ),
+    Mutant(
+        "all columns of X's gradient are its first", "_engine/passes.pxd",
+        "part.batch.first * d + start", "part.batch.first * d", "engine",
+    ),
+    Mutant(
+        "the last row is not checked for NaN", "_engine/passes.pxd",
+        "are_finite(X, n, architecture.units[0], stride)",
+        "are_finite(X, n - 1, architecture.units[0], stride)", "engine",
+    ),
+    Mutant(
+        "the gradient of the last chunk alone", "_engine/update.pxd",
+        "keep = not step.is_first", "keep = 0", "engine",
+    ),
+    Mutant(
+        "one L2 coefficient for all layers", "_engine/update.pxd",
+        "run.architecture.alpha * block.l2_share / step.weight",
+        "run.architecture.alpha / step.weight", "engine",
+    ),
+    Mutant(
+        "each part is clipped by its own norm", "_engine/update.pxd",
+        "norm = hypot(norm, run.norms[other])",
+        "norm = hypot(norm, run.norms[part.rank])", "engine",
+    ),
+    Mutant(
+        "penalties pile up", "_engine/update.pxd",
+        "run.squares[rank] = run.sizes[rank] = run.norms[rank] = 0",
+        "run.sizes[rank] = run.norms[rank] = 0", "engine",
+    ),
+    Mutant(
+        "intercepts decay", "_engine/update.pxd",
+        "(rule.weight_decay if block.decays else 0) + l2", "rule.weight_decay + l2", "engine",
+    ),
+    Mutant(
+        "sums of deltas over the gradient", "_engine/update.pxd",
+        "scratch + run.space.gradient + run.architecture.widest",
+        "scratch + run.space.gradient", "engine",
+    ),
+    Mutant(
+        "L1 not divided by the weight", "_engine/update.pxd",
+        "block.l1 / part.step.weight", "block.l1", "engine",
+    ),
+    Mutant(
+        "norms that overflow stay infinite", "_engine/update.pxd",
+        "if run.norms[rank] == INFINITY:", "if False:", "engine",
+    ),
+    Mutant(
+        "the first sparse feature of a part is left out", "_engine/dataset.pxd",
+        "if features.start <= feature", "if features.start < feature", "engine",
+    ),
+    Mutant(
+        "classes in X's order", "_engine/dataset.pxd",
+        "targets.buf)[sample_of(batch, i)]] = 1", "targets.buf)[batch.first + i]] = 1", "engine",
+    ),
+    Mutant(
+        "the barrier stays open", "_engine/team.pxd",
+        "    write(&barrier.arrived, 0)\n", "", "engine",
+    ),
+    Mutant(
+        "weights lie on the targets", "_engine/workspace.pxd",
+        "space.w = space.T + up(R * k)", "space.w = space.T", "engine",
+    ),
+    Mutant(
+        "derivatives are kept if the last layer needs them", "_engine/architecture.pyx",
+        "self.fields.keeps_derivatives |= keeps_derivative(&self.fields, layer)",
+        "self.fields.keeps_derivatives = keeps_derivative(&self.fields, layer)", "engine",
+    ),
+    Mutant(
+        "an order beyond the samples", "_engine/engine.pyx",
+        "if not 0 <= order[i] < run.dataset.n_samples:",
+        "if not 0 <= order[i] <= run.dataset.n_samples:", "engine",
+    ),
+    Mutant(
+        "all threads predict the first rows", "_engine/engine.pyx",
+        "start = rank * run.space.R", "start = 0", "engine",
+    ),
+    Mutant(
+        "C counts again for each block of B's rows", "_engine/kernels/gemm.pxd",
+        "beta, C_in, ldc_in = 1, C, ldc", "C_in, ldc_in = C, ldc", "engine",
+    ),
+    Mutant(
+        "one column of C for each block of B's", "_engine/kernels/gemm.pxd",
+        "C_in + i * ldc_in + first + j", "C_in + i * ldc_in + j", "engine",
+    ),
+    Mutant(
+        "a tile's sums go one too far", "_engine/kernels/tile.h",
+        "p + s >= k", "p + s > k", "engine",
+    ),
+    Mutant(
+        "a tile's last column is not written", "_engine/kernels/tile.h",
+        "c < part; c++", "c < part - 1; c++", "engine",
+    ),
+    Mutant(
+        "one row times B without its end", "_engine/kernels/tile.h",
+        "for (; p < k; p++)\n        for (ptrdiff_t j = 0; j < n; j++)\n            C[j] +=",
+        "for (; p + 1 < k; p++)\n        for (ptrdiff_t j = 0; j < n; j++)\n            C[j] +=",
+        "engine",
+    ),
+    Mutant(
+        "an outer product adds to NaN", "_engine/kernels/tile.h",
+        "        if (beta != 0)\n            for (ptrdiff_t j",
+        "        if (1)\n            for (ptrdiff_t j", "engine",
+    ),
+    Mutant(
+        "the last columns are transposed from the second row on", "_engine/kernels/tile.h",
+        "for (ptrdiff_t p = 0; p < k; p++)\n            packed[p * width + j] =",
+        "for (ptrdiff_t p = 1; p < k; p++)\n            packed[p * width + j] =", "engine",
+    ),
+    Mutant(
+        "BLAS transposes B as A", "_engine/kernels/blas.pxd",
+        "c'T' if transpose_b else", "c'T' if transpose_a else", "engine",
+    ),
+    Mutant(
+        "gelu' without z", "_engine/kernels/activations.pxd",
+        "= phi + z * (", "= phi + (", "engine",
+    ),
+    Mutant(
+        "relu hides NaN", "_engine/kernels/activations.pxd",
+        "return 0 if z < 0 else z", "return z if z > 0 else 0", "engine",
+    ),
+    Mutant(
+        "Huber's loss without its half", "_engine/kernels/losses.pxd",
+        "(residual - <floating>0.5 * derivative)", "(residual - derivative)", "engine",
+    ),
+    Mutant(
+        "the quantile loss hides NaN", "_engine/kernels/losses.pxd",
+        "else -under if residual <= 0 else residual", "else -under", "engine",
+    ),
+    Mutant(
+        "squared errors are summed", "_engine/kernels/losses.pxd",
+        "0.5 * loss / h", "0.5 * loss", "engine",
+    ),
+    Mutant(
+        "Adam's first bias correction for ever", "_engine/kernels/update_rules.pxd",
+        "(1 - rule.beta_1 ** rule.n_updates)", "(1 - rule.beta_1)", "engine",
+    ),
+    Mutant(
+        "the soft threshold forgets the momentum", "_engine/kernels/update_rules.pxd",
+        "if rule.name != SGD and rule.momentum < 1:", "if False:", "engine",
+    ),
+    Mutant(
+        "the soft threshold hides NaN", "_engine/kernels/update_rules.pxd",
+        "else 0 * w", "else 0", "engine",
+    ),
+    Mutant(
+        "Nesterov's momentum does not look ahead", "_engine/kernels/update_rules.pxd",
+        "w[i] += momentum * velocity[i] - step", "w[i] += velocity[i]", "engine",
+    ),
+    Mutant(
+        "derivatives are not dropped", "_engine/kernels/dropout.pxd",
+        "F[i * h + j] *= factor", "F[i * h + j] *= kept", "engine",
+    ),
+    Mutant(
+        "exp has no subnormal results", "_engine/kernels/elementary.pxd",
+        "x = x < -104.0f ? -104.0f : x;", "x = x < -87.0f ? -87.0f : x;", "engine",
+    ),
+    Mutant(
+        "the fourth thread's products are lost", "_engine/kernels/elements.pxd",
+        "range(3, n_parts)", "range(4, n_parts)", "engine",
+    ),
+    Mutant(
+        "0 times NaN", "_engine/kernels/elements.pxd",
+        "factor * x[i] if factor != 0 else 0", "factor * x[i]", "engine",
+    ),
+    Mutant(
+        "a sum of squares without its last", "_engine/kernels/reductions.h",
+        "for (; i < size; i++)", "for (; i < size - 1; i++)", "engine",
+    ),
+    Mutant(
+        "a sum of sizes without one of its last", "_engine/kernels/reductions.pxd",
+        "for i in range(i, size):", "for i in range(i + 1, size):", "engine",
+    ),
+    Mutant(
+        "sums of columns begin anywhere", "_engine/kernels/reductions.pxd",
+        "    for j in range(h):\n        s[j] = 0\n", "", "engine",
+    ),
+    Mutant(
+        "subnormals stay 0 after a run", "_engine/kernels/subnormals.pxd",
+        "_mm_setcsr((unsigned int)before);", "(void)before;", "engine",
+    ),
 ]  # fmt: skip
 
 
@@ -236,7 +461,9 @@ def is_killed(mutant: Mutant, tree: Path, paths: list[str]) -> bool:
     """Make the mutant in a copy of the tree; return whether a test fails."""
     with tempfile.TemporaryDirectory(prefix="cymlp-mutant-") as folder:
         copy = Path(folder) / "cymlp"
-        ignored = shutil.ignore_patterns(".git", "build", "__pycache__", ".*_cache", "_build")
+        # The engine's mutants reuse what has been compiled already.
+        build_folder = () if mutant.group == "engine" else ("build",)
+        ignored = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "_build", *build_folder)
         shutil.copytree(tree, copy, ignore=ignored)
         file = copy / SOURCES / mutant.file
         source = file.read_text(encoding="utf-8")
@@ -245,26 +472,52 @@ def is_killed(mutant: Mutant, tree: Path, paths: list[str]) -> bool:
         file.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
         if mutant.group == "engine":
-            build = [sys.executable, "setup.py", "build_ext", "--inplace"]
+            environment["CYMLP_INSTRUCTION_SET"] = "x86-64-v3"
+            build = [sys.executable, "-c", BUILD, "build_ext", "--inplace"]
             subprocess.run(build, cwd=copy, env=environment, check=True, capture_output=True)
         near = [str(path) for path in nearest_tests(mutant, copy)]
         return (bool(near) and fails(near, copy, environment)) or fails(paths, copy, environment)
 
 
+# Runs setup.py for the modules of one instruction set, with little optimisation, to be quick.
+# "engine" and "engine_v4" are left out in favour of "engine_v3"; "team" has a single build.
+BUILD = """
+import runpy
+import setuptools
+
+def setup_v3(ext_modules, **settings):
+    names = {module.name for module in ext_modules}
+    kept = [m for m in ext_modules if m.name.removesuffix("_v4") + "_v3" not in names]
+    for module in kept:
+        module.extra_compile_args = [*module.extra_compile_args, "-O1"]
+    setup(ext_modules=kept, **settings)
+
+setup, setuptools.setup = setuptools.setup, setup_v3
+runpy.run_path("setup.py")
+"""
+
+
 def nearest_tests(mutant: Mutant, tree: Path) -> list[Path]:
-    """The tests named after the mutant's module, which are most likely to notice it."""
+    """The tests named after the mutant's module, which are most likely to notice it.
+
+    If there are none, all tests of its folder.
+    """
     file = Path(mutant.file)
-    folder = tree / "tests" / file.parent.name.lstrip("_")
-    return sorted(folder.glob(f"test_{file.stem.lstrip('_')}*.py"))
+    folder = tree.joinpath("tests", *(part.lstrip("_") for part in file.parent.parts))
+    matches = sorted(folder.glob(f"test_{file.stem.lstrip('_')}*.py"))
+    return matches or ([folder] if folder.is_dir() and file.parent.parts else [])
 
 
 def fails(paths: list[str], tree: Path, environment: dict[str, str]) -> bool:
     """Whether a test in these paths of the tree fails."""
     options = ["-x", "-q", "-p", "no:cacheprovider"]
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *paths],
-        cwd=tree, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *paths],
+            cwd=tree, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:  # a deadlock between threads
+        return True
     # 1: a test failed; 2: a test could not be collected; negative: the process crashed, for example
     # because of an index out of bounds. Any other code gives no result.
     if result.returncode > 2:

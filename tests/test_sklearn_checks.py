@@ -64,7 +64,7 @@ if _path.exists():
     assert _source.count(_import) == 1
     _source = _source.replace(_import, "from cymlp import MLPClassifier, MLPRegressor")
     exec(compile(_source, str(_path), "exec"), globals())
-    # It calls the private _loss_grad_lbfgs; test_engine.py has the gradient checks.
+    # It calls the private _loss_grad_lbfgs; tests/engine/test_passes.py has the gradient checks.
     del globals()["test_gradient"]
 
 

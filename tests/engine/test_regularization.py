@@ -8,23 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
+from cases import RULES, Case, batches_of, update_rule
 from comparing import parameters
 from cymlp import MLPClassifier, MLPRegressor
-from cymlp._engine import UpdateRule
 from reference import ReferenceUpdate
-from test_engine import Case
 
-try:
-    from cymlp._engine import testing
-except ImportError as error:
-    pytest.skip(str(error), allow_module_level=True)
-
-RULES = {
-    "sgd": {},
-    "momentum": {"momentum": 0.8},
-    "nesterov": {"momentum": 0.8},
-    "adam": {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-6},
-}
 # Rule, threads, features, and the most rows of a chunk. The work is shared by rows if there are few
 # features, else by features. The gradient of a mini-batch in several chunks needs a buffer; else it
 # is used piece by piece, or by plain SGD made in the parameters.
@@ -51,10 +39,6 @@ def fitted(estimator, X, y, **of_fit):
         return estimator.fit(X, y, **of_fit)
 
 
-def batches_of(n, size):
-    return [np.arange(start, min(start + size, n)) for start in range(0, n, size)]
-
-
 def soft_threshold(w, threshold):
     return np.sign(w) * np.maximum(np.abs(w) - threshold, 0)
 
@@ -66,7 +50,7 @@ def trained_by_reference(
     """Parameters and mean loss after one epoch of the textbook's formulas."""
     network, update = case.reference, ReferenceUpdate(rule, rate, **RULES[rule])
     total = 0.0
-    for i, rows in enumerate(batches_of(len(case.X), batch_size)):
+    for i, rows in enumerate(batches_of(np.arange(len(case.X)), batch_size)):
         batch = case.X[rows], targets(case.T[rows]), case.w[rows]
         of_batch = masks(i + 1, rows)
         total += len(rows) * network.loss(*batch, alpha, l1, of_batch)
@@ -87,7 +71,7 @@ def assert_trains_as_reference(
 ):  # fmt: skip
     """One epoch of the engine and of the reference, by mini-batches of 6, from the same weights."""
     parameters, loss, _ = case.train(
-        UpdateRule(rule, learning_rate=0.1, **settings, **RULES[rule]), case.dataset(), 6,
+        update_rule(rule, **settings), case.dataset(), 6,
         alpha=alpha, l1=l1, size=size, most_chunk_rows=most_chunk_rows, seed=seed,
     )  # fmt: skip
     expected, expected_loss = trained_by_reference(
@@ -97,68 +81,23 @@ def assert_trains_as_reference(
     assert_allclose(loss, expected_loss, rtol=1e-12)
 
 
-def masks_of(rate, shape, seed=0, **place):
-    """What drop_out multiplies activations and derivatives of ``shape`` with."""
-    mask, F = np.ones(shape), np.ones(shape)
-    testing.drop_out(mask, F, rate, seed, **place)
-    assert_array_equal(mask, F)
-    return mask
-
-
 class TestDropout:
-    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-    def test_rate_of_zeros(self, rate, dtype):
-        """Of all, of each row and of each column, within 5 standard deviations."""
-        A = np.full((300, 400), 3, dtype=dtype)
-        F = np.full_like(A, 2)
-        testing.drop_out(A, F, rate, 7)
-        kept = A != 0
-        assert_array_equal(A, np.where(kept, dtype(3) * dtype(1 / (1 - rate)), 0))
-        assert_array_equal(F, np.where(kept, dtype(2) * dtype(1 / (1 - rate)), 0))
-        for axis in (None, 0, 1):
-            share = kept.mean(axis=axis)
-            n = kept.size / share.size
-            assert (np.abs(share - (1 - rate)) < 5 * np.sqrt(rate * (1 - rate) / n)).all()
-
-    @pytest.mark.parametrize("rate", [0.2, 0.7])
-    def test_expected_activation_is_preserved(self, rate):
-        """The mean over many updates' masks, within 5 standard deviations for each unit."""
-        n = 4000
-        mean = sum(masks_of(rate, (4, 9), n_updates=i) for i in range(n)) / n
-        assert (np.abs(mean - 1) < 5 * np.sqrt(rate / (1 - rate) / n)).all()
-
-    @pytest.mark.parametrize(
-        "other", [{"seed": 1}, {"n_updates": 6}, {"layer": 1}, {"first": 1}, {"seed": 2**63}]
-    )
-    def test_masks_are_independent(self, other):
-        """Those of another seed, update, layer or row are alike by chance only."""
-        place = {"seed": 0, "n_updates": 5, "layer": 0, "first": 0}
-        one = masks_of(0.5, (200, 200), **place)
-        assert_array_equal(masks_of(0.5, (200, 200), **place), one)
-        same = (masks_of(0.5, (200, 200), **place | other) == one).mean()
-        assert abs(same - 0.5) < 5 * 0.5 / 200
-
-    def test_masks_belong_to_rows_of_the_mini_batch(self):
-        whole = masks_of(0.3, (20, 11))
-        assert_array_equal(masks_of(0.3, (13, 11), first=7), whole[7:])
-        assert len(np.unique(whole, axis=0)) == 20
-        assert len(np.unique(whole, axis=1).T) == 11
-
     @runs(RUNS)
     @pytest.mark.parametrize(
         "activation, rates",
         [("relu", (0.5, 0.2)), ("tanh", (0.0, 0.4)), (["gelu", "elu"], (0.3, 0.0))],
     )
-    def test_training_against_reference(self, activation, rates, rule, size, d, most_chunk_rows):
+    def test_training_against_reference(
+        self, kernels, activation, rates, rule, size, d, most_chunk_rows
+    ):
         """With the same masks, whichever thread makes them, of any layer."""
         case = Case((12, 9), activation, d=d, dropout=rates)
 
         def masks(update, rows):
-            return [
-                masks_of(rate, (len(rows), h), 11, n_updates=update, layer=layer)
-                for layer, (rate, h) in enumerate(zip(rates, (12, 9), strict=True))
-            ]
+            found = [np.ones((len(rows), h)) for h in (12, 9)]
+            for layer, (mask, rate) in enumerate(zip(found, rates, strict=True)):
+                kernels.drop_out(mask, mask.copy(), rate, 11, n_updates=update, layer=layer)
+            return found
 
         assert_trains_as_reference(
             case, rule, size=size, most_chunk_rows=most_chunk_rows, masks=masks, alpha=0.2, seed=11
@@ -171,7 +110,7 @@ class TestDropout:
         case = Case((12,), dropout=(0.5,))
         results = [
             case.train(
-                UpdateRule(rule, learning_rate=0.1, **RULES[rule]),
+                update_rule(rule),
                 case.dataset(),
                 10,
                 seed=3,
@@ -247,7 +186,7 @@ class TestPenalties:
         """A diverging fit must show itself."""
         case = Case(())
         case.reference.W[0][0, 0] = np.nan
-        rule = UpdateRule("sgd", learning_rate=0.1)
+        rule = update_rule("sgd")
         parameters, _, _ = case.train(rule, case.dataset(dtype=dtype), 6, l1=5.0, dtype=dtype)
         assert np.isnan(parameters[0])
 
@@ -315,7 +254,7 @@ class TestClipping:
         gradient = case.reference.gradient(case.X, case.T, case.w, alpha)
         length = np.linalg.norm(gradient)
         assert 0.06 < length < 1e3
-        rule = UpdateRule("sgd", learning_rate=0.1, clip_norm=clip_norm)
+        rule = update_rule("sgd", clip_norm=clip_norm)
         after, _, _ = case.train(rule, case.dataset(), 23, alpha=alpha, size=size)
         wanted = min(length, clip_norm)
         assert_allclose(np.linalg.norm(after - before), 0.1 * wanted, rtol=1e-9)
@@ -338,10 +277,7 @@ class TestClipping:
         results = []
         for clip_norm in (0.0, 1e300):
             case = Case((5, 4), d=70)
-            clipping = UpdateRule(
-                rule, learning_rate=0.1, clip_norm=clip_norm, weight_decay=weight_decay,
-                **RULES[rule],
-            )  # fmt: skip
+            clipping = update_rule(rule, clip_norm=clip_norm, weight_decay=weight_decay)
             results.append(
                 case.train(clipping, case.dataset(), 6, alpha=0.5, l1=(0.1, 0.2, 0.0), size=size)
             )

@@ -7,14 +7,15 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from cymlp._training.config import TrainingConfig
-from cymlp._training.optimizers import new_optimizer
+from cymlp._training.optimizers import OPTIMIZERS
 
 W = np.ones(7)
 
 
 def optimizer(parameters=W, **values):
     values = {"output_activation": "identity", "loss": "squared_error"} | values
-    return new_optimizer(TrainingConfig(**values), parameters)
+    config = TrainingConfig(**values)
+    return OPTIMIZERS[config.solver](config, parameters)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -21,6 +21,7 @@ from cymlp._constraints import (
 )
 from cymlp._engine import ACTIVATIONS, LOSSES
 from cymlp._network.initializers import INITIALIZERS
+from cymlp._training.optimizers import OPTIMIZERS
 
 
 def _scorer_names() -> list[str]:
@@ -49,7 +50,7 @@ _PARAMETERS: dict[str, list[Allowed]] = {
         ),
     ],
     "activation": [_ACTIVATION, list_of(_ACTIVATION, "hidden layer")],
-    "solver": [choice("lbfgs", "sgd", "adam")],
+    "solver": [choice("lbfgs", *OPTIMIZERS)],
     "alpha": [_PENALTY, list_of(_PENALTY, "layer of weights")],
     "l1_ratio": [_SHARE, list_of(_SHARE, "layer of weights")],
     "weight_decay": [_PENALTY],
@@ -140,7 +141,7 @@ def check_parameters(estimator: Any) -> None:
 
 def is_stochastic(estimator: Any) -> bool:
     """Whether partial_fit exists; the AttributeError says why not."""
-    if estimator.solver not in ("sgd", "adam"):
+    if estimator.solver not in OPTIMIZERS:
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. "
             f"{estimator.solver} is not stochastic."

@@ -1,5 +1,6 @@
 """The settings and state of SGD and Adam; the engine does their arithmetic."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ class Optimizer:
 
     Parameters
     ----------
-    rule : {"sgd", "momentum", "nesterov", "adam"}
-    n_parameters : int
-    dtype : dtype
-    learning_rate : float
+    rule : str
+        One of the engine's update rules.
+    config : TrainingConfig
+    parameters : ndarray of shape (n_parameters,)
+        The parameters to update.
     **settings : float
         The rule's settings among momentum, beta_1, beta_2 and epsilon.
 
@@ -32,13 +34,13 @@ class Optimizer:
     """
 
     def __init__(
-        self, rule: str, n_parameters: int, dtype: Any, learning_rate: float, **settings: float
+        self, rule: str, config: TrainingConfig, parameters: NDArray[Any], **settings: float
     ) -> None:
         self._name = rule
         self._settings = settings
-        self.learning_rate = float(learning_rate)
+        self.learning_rate = float(config.learning_rate_init)
         self.n_updates = 0
-        self.state = np.zeros((self.rule().n_states, n_parameters), dtype=dtype)
+        self.state = np.zeros((self.rule().n_states, parameters.size), parameters.dtype)
 
     def rule(self, **settings: float) -> _engine.UpdateRule:
         """The engine's update rule; ``settings`` are weight decay and clipping."""
@@ -69,26 +71,20 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent, plain or with (Nesterov's) momentum.
 
-    ``schedule`` is one of scikit-learn's, which change the learning rate after an epoch; other
-    schedules are not handled by the optimizer.
+    Only scikit-learn's schedules, which change the learning rate after an epoch, are handled here;
+    all others set it for each update.
     """
 
-    def __init__(
-        self,
-        n_parameters: int,
-        dtype: Any,
-        *,
-        schedule: str,
-        learning_rate_init: float,
-        power_t: float,
-        momentum: float,
-        nesterovs_momentum: bool,
-    ) -> None:
-        rule = "sgd" if momentum == 0 else "nesterov" if nesterovs_momentum else "momentum"
-        super().__init__(rule, n_parameters, dtype, learning_rate_init, momentum=momentum)
-        self._schedule = schedule
-        self._learning_rate_init = learning_rate_init
-        self._power_t = power_t
+    def __init__(self, config: TrainingConfig, parameters: NDArray[Any]) -> None:
+        rule = "momentum"
+        if config.momentum == 0:
+            rule = "sgd"
+        elif config.nesterovs_momentum:
+            rule = "nesterov"
+        super().__init__(rule, config, parameters, momentum=config.momentum)
+        self._schedule = config.learning_rate if isinstance(config.learning_rate, str) else None
+        self._learning_rate_init = config.learning_rate_init
+        self._power_t = config.power_t
 
     def end_epoch(self, n_samples_seen: int) -> None:
         if self._schedule == "invscaling":
@@ -108,45 +104,19 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam, with a constant learning rate."""
 
-    def __init__(
-        self,
-        n_parameters: int,
-        dtype: Any,
-        *,
-        learning_rate_init: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-    ) -> None:
+    def __init__(self, config: TrainingConfig, parameters: NDArray[Any]) -> None:
         super().__init__(
             "adam",
-            n_parameters,
-            dtype,
-            learning_rate_init,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-        )
-
-
-def new_optimizer(config: TrainingConfig, parameters: NDArray[Any]) -> Optimizer:
-    """A new optimizer for ``config.solver``."""
-    size, dtype = parameters.size, parameters.dtype
-    if config.solver == "adam":
-        return Adam(
-            size,
-            dtype,
-            learning_rate_init=config.learning_rate_init,
+            config,
+            parameters,
             beta_1=config.beta_1,
             beta_2=config.beta_2,
             epsilon=config.epsilon,
         )
-    return SGD(
-        size,
-        dtype,
-        schedule=config.learning_rate if isinstance(config.learning_rate, str) else "constant",
-        learning_rate_init=config.learning_rate_init,
-        power_t=config.power_t,
-        momentum=config.momentum,
-        nesterovs_momentum=config.nesterovs_momentum,
-    )
+
+
+# The optimizer of each solver that trains by mini-batches.
+OPTIMIZERS: dict[str, Callable[[TrainingConfig, NDArray[Any]], Optimizer]] = {
+    "sgd": SGD,
+    "adam": Adam,
+}

@@ -19,7 +19,7 @@ from cymlp._training.config import TrainingConfig
 from cymlp._training.data import Rows
 from cymlp._training.history import RunningMean, TrainingScore
 from cymlp._training.learning_rate import learning_rate_factors
-from cymlp._training.optimizers import Optimizer, new_optimizer
+from cymlp._training.optimizers import OPTIMIZERS, Optimizer
 from cymlp._training.report import (
     Ending,
     Epoch,
@@ -72,7 +72,7 @@ class StochasticTraining:
         best_parameters: NDArray[Any] | None = None,
     ) -> None:
         if optimizer is None or not optimizer.matches(network.parameters):
-            optimizer = new_optimizer(config, network.parameters)
+            optimizer = OPTIMIZERS[config.solver](config, network.parameters)
         self.optimizer = optimizer
         self._config = config
         self._network = network
