@@ -1,4 +1,4 @@
-"""Small problems for the engine, with the network in plain NumPy that it is compared with."""
+"""Small problems for the engine, with a reference network in plain NumPy."""
 
 import numpy as np
 from numpy.testing import assert_array_equal
@@ -43,7 +43,7 @@ class Case:
         self.activation, self.settings = activation, settings
 
     def architecture(self, alpha=0.0, l1=0.0):
-        """With one penalty for all layers, or with one for each."""
+        """The architecture with one penalty for all layers, or one for each."""
         output_activation, loss = OUTPUTS[self.reference.output]
         n_layers = len(self.units) - 1
         return _engine.Architecture(
@@ -65,7 +65,7 @@ class Case:
         self, dataset, alpha=0.0, dtype=np.float64, parameters=None, *, size=1,
         most_chunk_rows=None, X_gradient=None,
     ):  # fmt: skip
-        """The loss and its gradient, made in memory that was full of NaN."""
+        """The loss and its gradient, computed in memory filled with NaN."""
         parameters = self.reference.flat if parameters is None else parameters
         gradient = np.full(parameters.size, np.nan, dtype=dtype)
         architecture = self.architecture(alpha)
@@ -79,7 +79,7 @@ class Case:
         return loss, gradient
 
     def X_gradient(self, dataset, dtype=np.float64, **settings):
-        """dloss/dX; memory around it must stay as it is."""
+        """dloss/dX; checks that the memory around it is not changed."""
         memory = np.full(self.X.size + 200, 7, dtype=dtype)
         out = memory[100:-100].reshape(self.X.shape)
         self.loss_gradient(dataset, dtype=dtype, X_gradient=out, **settings)
@@ -91,7 +91,7 @@ class Case:
         self, rule, dataset, batch_size, *, alpha=0.0, l1=0.0, order=None, dtype=np.float64,
         size=1, most_chunk_rows=None, **of_train,
     ):  # fmt: skip
-        """Parameters after one run, the loss it returned and the state it left."""
+        """Parameters after one run, the returned loss, and the final state."""
         parameters = self.reference.flat.astype(dtype)
         state = np.zeros((rule.n_states, parameters.size), dtype=dtype)
         architecture = self.architecture(alpha, l1)
@@ -107,8 +107,8 @@ class Case:
     def train_by_reference(self, rule, batches, *, alpha=0.0, rates=(0.1,), weighted=True):
         """Parameters and mean loss after a step on each batch of row indices.
 
-        ``rates`` are those of the steps, the last also that of all further ones. The reference
-        network stays as it is.
+        ``rates`` are the steps' learning rates; the last is used for all later steps. The reference
+        network is not changed.
         """
         before, update = self.reference.flat, ReferenceUpdate(rule, None, **RULES[rule])
         network, w = self.reference, self.w if weighted else np.ones_like(self.w)

@@ -1,7 +1,7 @@
-"""A multi-layer perceptron in plain NumPy: what the engine is compared with.
+"""A multi-layer perceptron in plain NumPy, the reference for the engine.
 
-It is written from the formulas, one sample set at a time, with nothing in common with the
-engine but its conventions.
+It is written from the formulas, one set of samples at a time, and shares nothing with the
+engine except conventions.
 """
 
 from itertools import pairwise
@@ -21,7 +21,7 @@ def _mish_derivative(z):
     return t + z * (1 - t**2) * expit(z)
 
 
-# f and f' of each.
+# f and f' of each activation.
 ACTIVATIONS = {
     "identity": (lambda z: z, lambda z: np.ones_like(z)),
     "logistic": (
@@ -44,7 +44,7 @@ ACTIVATIONS = {
     "mish": (lambda z: z * np.tanh(np.logaddexp(0, z)), _mish_derivative),
     "softplus": (lambda z: np.logaddexp(0, z), expit),
 }
-# Those of which f does not give f'.
+# Activations whose f' cannot be computed from f.
 KEEPING_DERIVATIVE = ("gelu", "silu", "mish", "softplus")
 
 
@@ -62,7 +62,7 @@ LINKS = {
     "huber": lambda z: z,
     "quantile": lambda z: z,
 }
-# The engine's output activation and loss of each.
+# The engine's output activation and loss for each name.
 OUTPUTS = {
     "identity": ("identity", "squared_error"),
     "exp": ("exp", "poisson"),
@@ -72,7 +72,7 @@ OUTPUTS = {
     "huber": ("identity", "huber"),
     "quantile": ("identity", "quantile"),
 }
-# Where Huber's loss changes its form, and the quantile.
+# The delta of Huber's loss, and the quantile.
 LOSS_PARAMETERS = {"huber": 0.7, "quantile": 0.3}
 
 
@@ -80,8 +80,8 @@ def _t_log_t(t):
     return np.where(t > 0, t * np.log(np.where(t > 0, t, 1)), 0)
 
 
-# Loss of each sample from its output and its target. The squared error is summed over the
-# outputs: this is what the gradient belongs to; the loss that is reported is the mean.
+# Loss of each sample, from its output and target. The squared error is summed over the
+# outputs, as in the gradient; the reported loss is the mean.
 LOSSES = {
     "identity": lambda p, t: 0.5 * ((p - t) ** 2).sum(axis=1),
     "exp": lambda p, t: (_t_log_t(t) - t * np.log(p) - t + p).sum(axis=1),
@@ -107,11 +107,11 @@ def delta(output, p, t):
 
 
 class ReferenceNetwork:
-    """Weights and intercepts as lists of arrays, with the textbook's formulas over them.
+    """Weights and intercepts as lists of arrays, with the textbook's formulas.
 
-    ``activation`` is that of all hidden layers, or a sequence of those of each. The penalties
-    ``alpha`` and ``l1`` are one number, or one for each layer. ``masks``, of each hidden layer,
-    are what dropout multiplies its outputs with.
+    ``activation`` is one for all hidden layers, or a sequence with one for each. The penalties
+    ``alpha`` and ``l1`` are one number, or one for each layer. ``masks`` are the arrays by which
+    dropout multiplies the outputs of each hidden layer.
     """
 
     def __init__(self, units, activation, output, rng, scale=0.5):
@@ -147,14 +147,14 @@ class ReferenceNetwork:
         return pre, post
 
     def loss(self, X, T, w, alpha, l1=0.0, masks=None):
-        """Mean loss with its penalties; the squared error summed over the outputs."""
+        """Mean loss with penalties; the squared error is summed over the outputs."""
         losses = LOSSES[self.output](self.forward(X, masks)[1][-1], T)
         squares = 0.5 * np.array([(W**2).sum() for W in self.W])
         sizes = np.array([np.abs(W).sum() for W in self.W])
         return (w @ losses + (alpha * squares).sum() + (l1 * sizes).sum()) / w.sum()
 
     def gradient(self, X, T, w, alpha, masks=None):
-        """The gradient of the loss, the L1 penalty left out, by backpropagation; flat."""
+        """The gradient of the loss without the L1 penalty, by backpropagation, as a flat vector."""
         alphas = np.broadcast_to(alpha, len(self.W))
         pre, post = self.forward(X, masks)
         D = w[:, None] * delta(self.output, post[-1], T)
@@ -170,7 +170,7 @@ class ReferenceNetwork:
 
 
 class ReferenceUpdate:
-    """SGD, momentum, Nesterov and Adam as their papers have them, on a flat vector."""
+    """SGD, momentum, Nesterov and Adam as in their papers, on a flat vector."""
 
     def __init__(self, rule, rate, momentum=0.9, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         self.rule, self.rate, self.momentum = rule, rate, momentum
@@ -193,7 +193,7 @@ class ReferenceUpdate:
 
 
 def targets_for(output, n, k, rng):
-    """Random targets that suit an output, (n, k)."""
+    """Random targets (n, k) that are valid for an output."""
     if output == "softmax":
         return np.eye(k)[rng.integers(k, size=n)]
     if output == "logistic":

@@ -1,4 +1,4 @@
-"""The plain NumPy network's own functions against SciPy's."""
+"""The functions of the reference network against SciPy's."""
 
 import numpy as np
 from numpy.testing import assert_allclose

@@ -1,4 +1,4 @@
-"""The kernels one by one, where they are built."""
+"""A fixture for the kernels, if they have been built."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from cymlp import _engine
 
 @pytest.fixture(scope="session")
 def kernels():
-    """``cymlp._engine.testing``, or skip: it is built in the source tree alone."""
+    """``cymlp._engine.testing``; skips without it, as it is built only in the source tree."""
     try:
         return _engine.testing
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Architectures that cannot be are refused."""
+"""Impossible architectures are refused."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_units():
             _engine.Architecture(units, "relu", "softmax")
 
 
-def test_values_of_each_layer():
+def test_values_per_layer():
     units = (3, 4, 2)
     for settings in ({"dropout": (0.1, 0.1)}, {"l2": (0.1,)}, {"l1": (0.1, 0.1, 0.1)}):
         with pytest.raises(ValueError, match="for each"):
@@ -34,7 +34,7 @@ def test_values_of_each_layer():
 
 
 def test_losses_go_with_output_activations():
-    """Of all pairs those of OUTPUTS alone."""
+    """Only the pairs in OUTPUTS are allowed."""
     for output_activation in _engine.OUTPUT_ACTIVATIONS:
         for loss in _engine.LOSSES:
             if (output_activation, loss) in OUTPUTS.values():

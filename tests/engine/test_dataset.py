@@ -1,4 +1,4 @@
-"""Samples read where they lie: X of any memory layout, dense or sparse; targets of every kind."""
+"""Samples read in place: X in any memory layout, dense or sparse; targets of every kind."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_memory_layouts_of_X(form, d, size):
 
 
 def test_broadcast_and_single_column_X():
-    """Strides of 0, and the stride of an axis of length 1, which means nothing."""
+    """Strides of 0, and the meaningless stride of an axis of length 1."""
     case = Case((), output="identity", k=1)
     constant = np.broadcast_to(np.arange(7.0), (23, 7))
     assert_array_equal(
@@ -105,7 +105,7 @@ def test_sparse_with_repeated_and_unsorted_entries():
 
 @pytest.mark.parametrize("kind", ["classes", "bool", "uint8"])
 def test_targets_of_classes(kind):
-    """They give the same results as numbers that are 0 or 1, to the last bit."""
+    """The results are identical to those of targets that are the numbers 0 or 1."""
     case = Case()
     classes = case.T.argmax(axis=1).astype(np.intc)
     targets = classes if kind == "classes" else case.T.astype(kind)
@@ -121,7 +121,7 @@ def test_targets_of_classes(kind):
 
 
 class TestMisuse:
-    """What does not fit together is refused before a pointer is followed."""
+    """Mismatched arguments are refused before a pointer is followed."""
 
     def test_dtypes(self):
         case = Case()

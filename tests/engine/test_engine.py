@@ -1,4 +1,4 @@
-"""The functions that Python calls: losses of given outputs, and what they refuse."""
+"""The functions that Python calls: losses of given outputs, and errors."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from reference import LINKS, LOSSES, delta
 
 @pytest.mark.parametrize("output", LINKS)
 def test_mean_loss(output):
-    """Without penalties, weighted, of samples in any order."""
+    """Without penalties, weighted, for samples in any order."""
     case = Case(output=output)
     Z = case.reference.forward(case.X)[0][-1]
     architecture = case.architecture(alpha=0.5)
@@ -34,7 +34,7 @@ def test_mean_loss_without_weight():
 
 
 class TestMisuse:
-    """What does not fit together is refused before a pointer is followed."""
+    """Mismatched arguments are refused before a pointer is followed."""
 
     def test_dtypes(self):
         case = Case()
@@ -62,7 +62,7 @@ class TestMisuse:
         with pytest.raises(ValueError, match="Z does not fit"):
             _engine.apply_output_activation(architecture, np.ones((23, 2)))
 
-    def test_without_a_loss_nothing_is_trained(self):
+    def test_training_needs_a_loss(self):
         case = Case()
         architecture, dataset = _engine.Architecture(case.units, "tanh", "softmax"), case.dataset()
         workspace = _engine.Workspace(architecture, dataset)
@@ -84,7 +84,7 @@ class TestMisuse:
             with pytest.raises(IndexError, match="order"):
                 case.outputs(case.dataset(), 1, order=np.array([wrong]))
 
-    def test_what_training_carries_along(self):
+    def test_state_scores_and_rates(self):
         case = Case()
         adam = update_rule("adam")
         with pytest.raises(ValueError, match="rate for each mini-batch"):

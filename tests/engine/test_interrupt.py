@@ -1,4 +1,4 @@
-"""Ctrl-C, and other signals whose handlers raise, in the middle of compiled code."""
+"""Ctrl-C, and other signals whose handlers raise exceptions, during compiled code."""
 
 import signal
 import subprocess
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def signal_soon(monkeypatch):
-    """Call it to have a signal 0.2 s after the engine is first called.
+    """A function that sends a signal 0.2 s after the engine is first called.
 
-    Its handler raises the given exception.
+    The signal's handler raises the given exception.
     """
     before = signal.getsignal(signal.SIGALRM)
 
@@ -53,7 +53,7 @@ def signal_soon(monkeypatch):
 
 @pytest.fixture(scope="module")
 def long_epoch():
-    """Data that one epoch takes many seconds for."""
+    """Data so large that one epoch takes many seconds."""
     X = np.random.default_rng(0).standard_normal((30_000, 200))
     return X, X[:, 0] > 0
 
@@ -99,7 +99,7 @@ def test_early_stopping_returns_to_the_best(signal_soon):
 
 
 @pytest.mark.parametrize("method", ["fit", "predict_proba"])
-def test_another_exception_goes_through(method, long_epoch, signal_soon):
+def test_other_exceptions_propagate(method, long_epoch, signal_soon):
     X, y = long_epoch
     estimator = MLPClassifier(**LONG, max_iter=1)
     arguments = (X, y)
@@ -112,8 +112,8 @@ def test_another_exception_goes_through(method, long_epoch, signal_soon):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_other_threads_go_on_meanwhile(long_epoch):
-    """The engine does not hold the interpreter's lock."""
+def test_other_threads_keep_running(long_epoch):
+    """The engine releases the interpreter's lock."""
     X, y = long_epoch
     counted, done = [0], threading.Event()
 
@@ -133,7 +133,7 @@ def test_other_threads_go_on_meanwhile(long_epoch):
 
 @pytest.fixture
 def small_model():
-    """A model whose calls take a team of two, its data, and SciPy's BLAS, with two threads."""
+    """A model whose calls use a team of two, its data, and SciPy's BLAS with two threads."""
     X = np.random.default_rng(0).standard_normal((400, 70))
     libraries = threads._scipy_blas()
     before = [library.get_num_threads() for library in libraries]
@@ -148,7 +148,7 @@ def small_model():
 
 @pytest.fixture
 def alarm():
-    """Call it to have a function called at SIGALRM; the timer is stopped in the end."""
+    """A function that sets the handler of SIGALRM; the timer is stopped at the end."""
     before = signal.getsignal(signal.SIGALRM)
     yield lambda function: signal.signal(signal.SIGALRM, function)
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -159,8 +159,8 @@ def alarm():
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("uses_blas", [False, True])
 @pytest.mark.parametrize("method", ["predict", "fit", "partial_fit"])
-def test_nothing_outlives_an_interrupted_call(monkeypatch, small_model, alarm, method, uses_blas):
-    """At whatever instant Ctrl-C comes: no thread, no team, no limit on BLAS's threads."""
+def test_interrupted_calls_leave_nothing_behind(monkeypatch, small_model, alarm, method, uses_blas):
+    """Whenever Ctrl-C comes: no thread, no team, no limit on BLAS's threads."""
     monkeypatch.setattr(_engine, "USES_BLAS", uses_blas)
     model, X, libraries = small_model
     arguments = (X,) if method == "predict" else (X, X[:, 0] > 0)
@@ -184,7 +184,7 @@ def test_nothing_outlives_an_interrupted_call(monkeypatch, small_model, alarm, m
         assert not _engine.AT_WORK and not threads._blas.runs
         assert all(library.get_num_threads() == 2 for library in libraries)
     assert interrupted > 0
-    deadline = time.monotonic() + 10  # the last team's threads may still be on their way out
+    deadline = time.monotonic() + 10  # the last team's threads may still be ending
     while n_threads < _os_threads() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert _os_threads() <= n_threads
@@ -192,7 +192,7 @@ def test_nothing_outlives_an_interrupted_call(monkeypatch, small_model, alarm, m
 
 
 def _os_threads():
-    """Threads of this process, Python's and others; 0 where the system does not tell."""
+    """Number of threads of this process, Python's and others; 0 if the system does not say."""
     folder = Path("/proc/self/task")
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
@@ -226,7 +226,7 @@ assert len(found) >= 2 and all(found)
 
 
 def test_a_signal_handler_may_predict():
-    """Even if it comes while BLAS's threads are being set for a prediction."""
+    """Even if the signal comes while BLAS's threads are being set for a prediction."""
     command = [sys.executable, "-W", "ignore", "-c", _PREDICTING_HANDLER]
     assert subprocess.run(command, timeout=60, check=False).returncode == 0
 

@@ -8,7 +8,7 @@ import pytest
 import cymlp
 
 ENGINE = Path(cymlp.__file__).parent / "_engine"
-# From the ground up.
+# From the lowest up.
 PAGES = ("run", "passes", "update", "step", "engine")
 
 pytestmark = pytest.mark.skipif(
@@ -20,19 +20,19 @@ def cimports(*paths):
     """Modules of cymlp that Cython files cimport, without the package's name."""
     text = "".join(path.read_text() for path in paths)
     found = re.findall(r"^from cymlp\.(\S+) cimport", text, re.MULTILINE)
-    # No other form of a cimport hides one.
+    # There are no other forms of cimport.
     assert len(found) == len(re.findall(r"\bcimport\b.*cymlp|cymlp\S* cimport", text))
     return set(found)
 
 
-def test_kernels_know_kernels_alone():
+def test_kernels_cimport_only_kernels():
     for path in (ENGINE / "kernels").glob("*.pxd"):
         known = cimports(path)
         assert all(module.startswith("_engine.kernels") for module in known), (path.name, known)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_pages_of_the_engine_know_those_before_them(name):
+def test_files_of_the_engine_cimport_only_earlier_ones(name):
     path = ENGINE / f"{name}.{'pyx' if name == 'engine' else 'pxd'}"
     before = PAGES[: PAGES.index(name)]
     after = {f"_engine.{page}" for page in PAGES if page not in before}
@@ -42,6 +42,6 @@ def test_pages_of_the_engine_know_those_before_them(name):
 @pytest.mark.parametrize(
     "name", ["architecture", "dataset", "signals", "team", "update_rule", "workspace"]
 )
-def test_what_the_pages_stand_on_knows_none_of_them(name):
+def test_lower_files_cimport_none_of_them(name):
     paths = [path for path in (ENGINE / f"{name}.pxd", ENGINE / f"{name}.pyx") if path.exists()]
     assert not cimports(*paths) & {f"_engine.{page}" for page in PAGES}

@@ -1,4 +1,4 @@
-"""Memory for parameters and work, aligned to cache lines."""
+"""Memory for parameters and workspaces, aligned to cache lines."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from cymlp._engine.memory import aligned_empty
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [0, 1, 7, 1000])
-def test_its_address_is_a_multiple_of_64(n, dtype):
+def test_addresses_are_multiples_of_64(n, dtype):
     arrays = [aligned_empty(n, dtype) for _ in range(20)]
     for array in arrays:
         assert array.shape == (n,)
@@ -24,6 +24,6 @@ def test_arrays_share_no_memory():
     assert (one == 1).all()
 
 
-def test_there_is_not_so_much():
+def test_too_much_memory():
     with pytest.raises((MemoryError, ValueError)):
         aligned_empty(2**60, np.float64)

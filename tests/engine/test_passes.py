@@ -1,4 +1,4 @@
-"""Forward and backward passes against finite differences and against the plain NumPy network."""
+"""Forward and backward passes against finite differences and the reference network."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ from cymlp._engine.threads import engine_threads
 from reference import ACTIVATIONS, LINKS, LOSSES
 
 DTYPES = [np.float32, np.float64]
-# Every activation, every loss and every depth once: they do not depend on each other.
+# Every activation, loss and depth once, as they are independent.
 NETWORKS = [
     *(((5, 3), activation, "softmax") for activation in ACTIVATIONS),
     *(((4, 6), "gelu", output) for output in LINKS),
     *((hidden, "tanh", "logistic") for hidden in ((), (5,), (5, 3, 4))),
 ]
-# Threads and features: shared by rows if there are few features, else by features.
+# Threads and features: the work is shared by rows if there are few features, else by features.
 TEAMS = [(1, 7), (2, 7), (3, 7), (2, 70), (3, 200), (5, 200)]
 
 
@@ -27,10 +27,10 @@ def network(request):
 
 
 def test_gradient_against_central_differences(network):
-    """Relative error below 1e-6, weights and penalty included.
+    """Relative error below 1e-6, with weights and penalty.
 
-    The loss of the engine itself is differentiated; for the squared error, whose reported
-    loss is the mean over the outputs, there is one output.
+    The engine's own loss is differentiated. For the squared error, whose reported
+    loss is the mean over the outputs, there is a single output.
     """
     case = Case(*network, k=1 if network[-1] == "identity" else 3)
     dataset = case.dataset()
@@ -49,7 +49,7 @@ def test_gradient_against_central_differences(network):
 
 
 def test_loss_and_gradient_against_reference(network):
-    """With and without weights, each layer with a penalty of its own."""
+    """With and without weights, each layer with its own penalty."""
     case = Case(*network)
     alpha = np.linspace(0.1, 0.4, len(case.units) - 1)
     for w in (None, case.w):
@@ -63,7 +63,7 @@ def test_loss_and_gradient_against_reference(network):
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("size, d", TEAMS)
 def test_threads_share_the_passes(size, d, sparse):
-    """Whatever the rows of a chunk, the loss and both gradients are the same."""
+    """The loss and both gradients do not depend on the size of the chunks."""
     case = Case((5, 4), "gelu", d=d)
     dataset = case.dataset(csr_array(case.X) if sparse else None)
     expected = case.reference.gradient(case.X, case.T, case.w, 0.3)
@@ -78,8 +78,8 @@ def test_threads_share_the_passes(size, d, sparse):
 
 
 @pytest.mark.parametrize("first", range(3))
-def test_activations_of_each_layer(first):
-    """Forward pass and training, where some layers keep their derivatives and some do not."""
+def test_activations_per_layer(first):
+    """Forward pass and training, if some layers keep their derivatives and others do not."""
     names = ["gelu", "relu", "mish"]
     case = Case((5, 3, 4), names[first:] + names[:first], d=70)
     assert_allclose(
@@ -98,7 +98,7 @@ def test_activations_of_each_layer(first):
 
 @pytest.mark.parametrize("output", LINKS)
 def test_predict(output):
-    """With and without the output activation, by either dtype."""
+    """With and without the output activation, in both dtypes."""
     for hidden in ((), (4, 6)):
         case = Case(hidden, "logistic", output)
         pre, post = case.reference.forward(case.X)
@@ -114,7 +114,7 @@ def test_predict(output):
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_predictions_of_many_chunks(sparse, size):
-    """Of more rows than any chunk has, some threads' last chunk being shorter or missing."""
+    """More rows than fit into a chunk; some threads' last chunk is shorter or missing."""
     case = Case((300,), n=1537, d=700)
     dataset = case.dataset(csr_array(case.X) if sparse else None)
     with engine_threads(size, 1, 1, 1) as team:
@@ -124,7 +124,7 @@ def test_predictions_of_many_chunks(sparse, size):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_predictions_say_whether_X_is_finite(dtype):
-    """Wherever the number stands that is not; only where they are asked."""
+    """Wherever the non-finite number is, but only if asked to check."""
     case = Case(n=40)
     parameters, out = case.reference.flat.astype(dtype), np.empty((40, 3), dtype=dtype)
 
@@ -143,7 +143,7 @@ def test_predictions_say_whether_X_is_finite(dtype):
 
 
 def reference_X_gradient(case):
-    """By central differences; the rows' losses do not depend on each other."""
+    """By central differences; the losses of the rows are independent."""
     gradient, step, w = np.empty_like(case.X), 1e-6, case.w
     for j in range(case.X.shape[1]):
         ends = []
@@ -164,7 +164,7 @@ def test_gradient_of_X(network):
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gradient_of_X_with_more_features_than_units(dtype, size):
-    """The product W_0 D^T has more columns than any other: it needs the most packed memory."""
+    """The product W_0 D^T has the most columns, so it needs the most packed memory."""
     case = Case((256,), "tanh", "identity", d=784)
     result = case.X_gradient(case.dataset(dtype=dtype), dtype, size=size)
     (W, V), A = case.reference.W, case.reference.forward(case.X)[1]

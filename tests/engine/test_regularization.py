@@ -13,9 +13,9 @@ from comparing import parameters
 from cymlp import MLPClassifier, MLPRegressor
 from reference import ReferenceUpdate
 
-# Rule, threads, features, and the most rows of a chunk. The work is shared by rows if there are few
-# features, else by features. The gradient of a mini-batch in several chunks needs a buffer; else it
-# is used piece by piece, or by plain SGD made in the parameters.
+# Rule, threads, features, and maximum rows of a chunk. The work is shared by rows if there are few
+# features, else by features. The gradient of several chunks needs a buffer; otherwise it
+# is used piece by piece, or for plain SGD computed in the parameters.
 RUNS = [
     ("sgd", 1, 7, 4),
     ("sgd", 1, 7, None),
@@ -33,7 +33,7 @@ def runs(which):
 
 
 def fitted(estimator, X, y, **of_fit):
-    """The estimator after as many epochs as max_iter says."""
+    """The estimator after max_iter epochs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return estimator.fit(X, y, **of_fit)
@@ -47,7 +47,7 @@ def trained_by_reference(
     case, rule, rate, batch_size, *, masks, targets, alpha=0.0, l1=0.0, weight_decay=0.0,
     clip_norm=np.inf,
 ):  # fmt: skip
-    """Parameters and mean loss after one epoch of the textbook's formulas."""
+    """Parameters and mean loss after one epoch, by the textbook's formulas."""
     network, update = case.reference, ReferenceUpdate(rule, rate, **RULES[rule])
     total = 0.0
     for i, rows in enumerate(batches_of(np.arange(len(case.X)), batch_size)):
@@ -69,7 +69,7 @@ def assert_trains_as_reference(
     case, rule, *, size=1, most_chunk_rows=None, seed=0, masks=lambda update, rows: None,
     targets=lambda T: T, alpha=0.0, l1=0.0, **settings,
 ):  # fmt: skip
-    """One epoch of the engine and of the reference, by mini-batches of 6, from the same weights."""
+    """Compare one epoch with the reference's, in mini-batches of 6, from the same weights."""
     parameters, loss, _ = case.train(
         update_rule(rule, **settings), case.dataset(), 6,
         alpha=alpha, l1=l1, size=size, most_chunk_rows=most_chunk_rows, seed=seed,
@@ -90,7 +90,7 @@ class TestDropout:
     def test_training_against_reference(
         self, kernels, activation, rates, rule, size, d, most_chunk_rows
     ):
-        """With the same masks, whichever thread makes them, of any layer."""
+        """With the same masks for every layer, whichever thread makes them."""
         case = Case((12, 9), activation, d=d, dropout=rates)
 
         def masks(update, rows):
@@ -105,8 +105,8 @@ class TestDropout:
 
     @pytest.mark.parametrize("most_chunk_rows", [1, 4])
     @pytest.mark.parametrize("rule", ["sgd", "adam"])
-    def test_chunks_do_not_show(self, rule, most_chunk_rows):
-        """A mini-batch that is worked through by a few rows at a time has the same masks."""
+    def test_masks_do_not_depend_on_chunks(self, rule, most_chunk_rows):
+        """A mini-batch processed a few rows at a time has the same masks."""
         case = Case((12,), dropout=(0.5,))
         results = [
             case.train(
@@ -122,7 +122,7 @@ class TestDropout:
 
     @pytest.mark.parametrize("activation", ["relu", "gelu"])
     def test_fits(self, digits, activation):
-        """The same from one seed, another from another; to rounding by two threads."""
+        """Same seed, same fit; another seed, another fit; two threads agree to rounding."""
         X, y = digits[0][:500], digits[1][:500]
 
         def fit(**params):
@@ -140,7 +140,7 @@ class TestDropout:
 
 class TestPenalties:
     @runs(RUNS)
-    def test_alpha_of_each_layer(self, rule, size, d, most_chunk_rows):
+    def test_alpha_per_layer(self, rule, size, d, most_chunk_rows):
         assert_trains_as_reference(
             Case((5, 4), d=d),
             rule,
@@ -168,9 +168,9 @@ class TestPenalties:
 
     @runs(RUNS)
     def test_weight_decay(self, rule, size, d, most_chunk_rows):
-        """SGDW and AdamW: of the weights alone, by the learning rate times the decay.
+        """SGDW and AdamW: only the weights decay, by the learning rate times the decay.
 
-        The gradient, L2 penalty included, is that at the weights before their decay.
+        The gradient, L2 penalty included, is taken at the weights before they decay.
         """
         assert_trains_as_reference(
             Case((5, 4), d=d),
@@ -183,7 +183,7 @@ class TestPenalties:
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     def test_l1_leaves_nan(self, dtype):
-        """A diverging fit must show itself."""
+        """The soft threshold must not hide that a fit diverges."""
         case = Case(())
         case.reference.W[0][0, 0] = np.nan
         rule = update_rule("sgd")
@@ -192,7 +192,7 @@ class TestPenalties:
 
     @staticmethod
     def sparse_problem(n=120):
-        """A linear problem of which 4 of 24 features matter."""
+        """A linear problem in which 4 of 24 features matter."""
         rng = np.random.default_rng(0)
         X = rng.standard_normal((n, 24))
         truth = np.zeros(24)
@@ -212,7 +212,7 @@ class TestPenalties:
 
     @pytest.mark.parametrize("solver", ["sgd", "adam"])
     def test_l1_makes_zeros(self, solver):
-        """Of the features that do not matter, and none of the others; without it there are none."""
+        """Only the weights of irrelevant features become 0; without L1, none does."""
         *_, truth = self.sparse_problem()
         sparse, full = (self.linear_fit(ratio, solver=solver) for ratio in (1.0, 0.0))
         assert_array_equal(sparse.coefs_[0][:, 0] != 0, truth != 0)
@@ -235,7 +235,7 @@ class TestPenalties:
         ],
     )
     def test_l1_ends_at_the_minimum(self, params, l1_ratio):
-        """0 is a subgradient of the convex loss, whichever the solver."""
+        """0 is a subgradient of the convex loss, with either solver."""
         X, y, _ = self.sparse_problem()
         reg = self.linear_fit(l1_ratio, **params)
         _, (G,), (g,), _ = reg.loss_gradient(X, y)
@@ -248,7 +248,7 @@ class TestClipping:
     @pytest.mark.parametrize("alpha, size, d", [(0.0, 1, 7), (0.5, 2, 7), (0.5, 3, 200)])
     @pytest.mark.parametrize("clip_norm", [1e-3, 0.05, 1e3])
     def test_length_of_a_step(self, clip_norm, size, d, alpha):
-        """Of plain SGD it is the rate times the gradient's, L2 penalty included, or the bound."""
+        """With plain SGD: the rate times the gradient's norm (L2 included), or times the bound."""
         case = Case((5, 4), d=d)
         before = case.reference.flat
         gradient = case.reference.gradient(case.X, case.T, case.w, alpha)
@@ -265,7 +265,7 @@ class TestClipping:
         "others", [{"alpha": 0.2}, {"alpha": (0.0, 0.5, 0.1)}, {"weight_decay": 0.7}], ids=str
     )
     def test_training_against_reference(self, others, rule, size, d, most_chunk_rows):
-        """Steps of which some are clipped and some are not."""
+        """Some steps are clipped and others are not."""
         assert_trains_as_reference(
             Case((5, 4), d=d), rule, size=size, most_chunk_rows=most_chunk_rows, clip_norm=0.5,
             **others,
@@ -273,7 +273,7 @@ class TestClipping:
 
     @pytest.mark.parametrize("size, weight_decay", [(1, 0.0), (2, 0.7)])
     @pytest.mark.parametrize("rule", RULES)
-    def test_a_bound_never_met_changes_nothing(self, rule, weight_decay, size):
+    def test_a_bound_never_reached_changes_nothing(self, rule, weight_decay, size):
         results = []
         for clip_norm in (0.0, 1e300):
             case = Case((5, 4), d=70)
@@ -286,7 +286,7 @@ class TestClipping:
 
     @pytest.mark.parametrize("sparse, n_jobs", [(False, 1), (True, 2)])
     def test_estimators_step(self, digits, n_jobs, sparse):
-        """A mini-batch of all rows, worked through in chunks or not, is one step of that length."""
+        """A mini-batch of all rows, in one chunk or several, makes one step of that length."""
         X, y = digits
         params = {"solver": "sgd", "momentum": 0.0, "n_jobs": n_jobs, "batch_size": len(X)}
         one = fitted(MLPClassifier((30,), random_state=0, max_iter=1, **params), X, y)
@@ -299,7 +299,7 @@ class TestClipping:
 
     @pytest.mark.parametrize("dtype, size", [(np.float32, 1e25), (np.float64, 1e160)])
     def test_gradients_whose_squares_overflow(self, dtype, size):
-        """Those are what clipping is for."""
+        """Clipping is meant for such gradients."""
         X, y = np.eye(4, dtype=dtype), np.full(4, size, dtype=dtype)
         reg = MLPRegressor.from_weights(
             [np.zeros((4, 1), dtype)], [np.zeros(1, dtype)], solver="sgd", momentum=0.0,
@@ -313,7 +313,7 @@ class TestLabelSmoothing:
     @pytest.mark.parametrize("size, d", [(1, 7), (2, 7), (3, 200)])
     @pytest.mark.parametrize("output, classes", [("softmax", 3), ("logistic", 2)])
     def test_training_against_reference(self, output, classes, size, d):
-        """The targets are (1 - s) t + s / k; those of each label are two classes'."""
+        """The targets are (1 - s) t + s / k, where k = 2 for each label if multilabel."""
         case = Case((5, 4), output=output, d=d, label_smoothing=0.2)
         assert_trains_as_reference(
             case, "sgd", size=size, alpha=0.1, targets=lambda T: 0.8 * T + 0.2 / classes

@@ -1,4 +1,4 @@
-"""Sparse indices that change while the engine reads them: an error, never a crash."""
+"""Sparse indices that change while the engine reads them cause an error, never a crash."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def dense():
     "attribute, value", [("indices", 2**30), ("indices", -5), ("indptr", 2**30)]
 )
 def test_indices_that_change_during_a_fit(dense, solver, n_jobs, attribute, value):
-    """The schedule writes into X: that is an error, and the process lives on."""
+    """The schedule writes into X, which raises an error and does not crash the process."""
     X, y = csr_matrix(dense), np.arange(N_ROWS) % 3
     calls = []
 

@@ -1,4 +1,4 @@
-"""Teams of threads, BLAS's threads meanwhile, several fits at once, forks."""
+"""Teams of threads, BLAS's threads during a run, concurrent fits, forks."""
 
 import multiprocessing
 import os
@@ -27,7 +27,7 @@ def n_threads():
 
 @pytest.fixture(autouse=True)
 def two_threads():
-    """BLAS with two threads before each test, and as it was after it."""
+    """Give BLAS two threads during each test, and restore their number afterwards."""
     libraries = threads._scipy_blas()
     before = [library.get_num_threads() for library in libraries]
     for library in libraries:
@@ -42,7 +42,7 @@ def two_threads():
 
 @pytest.fixture
 def no_more_threads():
-    """Call it for a context in which no thread can start."""
+    """A function that returns a context in which no thread can start."""
 
     def start(*arguments):
         raise RuntimeError("can't start new thread")
@@ -56,7 +56,7 @@ def test_scipys_blas_is_found():
 
 @pytest.fixture
 def uses_blas(monkeypatch):
-    """As in a build that leaves large products to BLAS."""
+    """Behave like a build that leaves large products to BLAS."""
     monkeypatch.setattr(_engine, "USES_BLAS", True)
 
 
@@ -64,23 +64,23 @@ def uses_blas(monkeypatch):
 class TestBlas:
     """The threads of SciPy's BLAS, in a build that calls it."""
 
-    def test_it_has_one_during_a_run(self):
+    def test_blas_has_one_thread_during_a_run(self):
         for arguments in (SMALL, LARGE):
             with threads.engine_threads(*arguments):
                 assert set(n_threads()) == {1}
             assert set(n_threads()) == {2}
 
-    def test_it_is_left_alone_by_a_tiny_run(self):
+    def test_a_tiny_run_does_not_limit_blas(self):
         with threads.engine_threads(None, 1, 1000, 10):
             assert set(n_threads()) == {2}
 
-    def test_it_is_left_alone_by_a_build_that_does_not_call_it(self, monkeypatch):
+    def test_a_build_without_blas_does_not_limit_it(self, monkeypatch):
         monkeypatch.setattr(_engine, "USES_BLAS", False)
         with threads.engine_threads(*LARGE):
             assert set(n_threads()) == {2}
 
-    def test_lbfgs_holds_it_in_any_build(self, monkeypatch, digits):
-        """As SciPy calls it: its threads, spinning, would take the engine's time."""
+    def test_lbfgs_limits_blas_in_any_build(self, monkeypatch, digits):
+        """SciPy calls BLAS, whose spinning threads would slow down the engine."""
         monkeypatch.setattr(_engine, "USES_BLAS", False)
         found = []
 
@@ -99,8 +99,8 @@ class TestBlas:
         with pytest.raises(RuntimeError), threads.engine_threads(*SMALL):
             raise RuntimeError
 
-    def test_runs_at_once(self):
-        """It keeps to one until the last run is over, in whatever order they come and go."""
+    def test_concurrent_runs(self):
+        """BLAS has one thread until the last run is over, in whatever order they begin and end."""
         inside, leave = threading.Event(), threading.Event()
 
         def run():
@@ -120,7 +120,7 @@ class TestBlas:
         assert set(n_threads()) == {2}
 
     def test_a_run_where_no_thread_can_start(self, no_more_threads):
-        """Then the calling thread sets BLAS's."""
+        """The calling thread then sets BLAS's number of threads."""
         with no_more_threads(), threads.engine_threads(*LARGE):
             assert set(n_threads()) == {1}
 
@@ -146,7 +146,7 @@ class TestNumberOfThreads:
         assert self.size(None, 200, 100_000, 0.1) == 1
 
     @pytest.mark.parametrize("n_jobs, expected", [(1, 1), (3, 3), (-1, 8), (-2, 7), (-20, 1)])
-    def test_as_told(self, n_jobs, expected):
+    def test_n_jobs_is_respected(self, n_jobs, expected):
         assert self.size(n_jobs, 1, 1, 1) == expected
 
     def test_environment_limits_what_is_chosen(self, monkeypatch):
@@ -154,12 +154,12 @@ class TestNumberOfThreads:
         assert self.size(*LARGE) == 2
         assert self.size(5, *LARGE[1:]) == 5
 
-    def test_nonsense_in_the_environment_is_not_read(self, monkeypatch):
+    def test_invalid_environment_variables_are_ignored(self, monkeypatch):
         for text in ("", "0", "many"):
             monkeypatch.setenv("OMP_NUM_THREADS", text)
             assert self.size(*LARGE) == 8
 
-    def test_runs_at_once_share(self):
+    def test_concurrent_runs_share_the_cpus(self):
         with threads.engine_threads(*LARGE):
             assert self.size(*LARGE) == 4
 
@@ -170,7 +170,7 @@ class TestNumberOfThreads:
         assert sizes == [1, 1]
 
 
-def test_joblibs_processes_have_their_share():
+def test_joblibs_processes_share_the_cpus():
     sizes = Parallel(n_jobs=2)(delayed(in_workers.team_size)(*LARGE) for _ in range(2))
     assert max(sizes) <= max(1, threads.cpus() // 2)
 
@@ -192,7 +192,7 @@ def fitted(X, y, **params):
 )
 @pytest.mark.parametrize("n_jobs, n_features", [(2, 64), (3, 5), (7, 64)])
 def test_n_jobs(digits, params, n_jobs, n_features):
-    """The same n_jobs, the same bits; another agrees to rounding."""
+    """Same n_jobs, identical results; other values agree to rounding."""
     X, y = digits[0][:500, :n_features], digits[1][:500]
     one = fitted(X, y, n_jobs=1, **params)
     first, second = (fitted(X, y, n_jobs=n_jobs, **params) for _ in range(2))
@@ -222,7 +222,7 @@ def test_more_threads_than_rows(digits):
 
 
 class TestTeam:
-    """What holds the threads together."""
+    """Teams of threads."""
 
     def test_sizes(self):
         with pytest.raises(ValueError, match="at least one"):
@@ -240,7 +240,7 @@ class TestTeam:
         assert team not in _engine.AT_WORK
 
     def test_threads_that_cannot_start(self, no_more_threads, digits):
-        """Then the calling one does all of the work, with the same bits."""
+        """The calling thread then does all of the work, with identical results."""
         with no_more_threads():
             alone = fitted(*digits, n_jobs=2)
             with threads.engine_threads(2, 1, 1, 1) as team:
@@ -250,8 +250,8 @@ class TestTeam:
 
     @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-    def test_a_forked_child_goes_serial(self, digits):
-        """Its parent's other threads are not there, and it does not wait for them."""
+    def test_a_forked_child_runs_serially(self, digits):
+        """The parent's other threads do not exist there, and it does not wait for them."""
         X, _ = digits
         architecture = _engine.Architecture((64, 10), "relu", "softmax")
         parameters, out = np.zeros(650), np.empty((len(X), 10))
@@ -273,8 +273,8 @@ class TestTeam:
 
 @pytest.mark.parametrize("n_features", [64, 5])
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_serial_the_first_thread_does_all_parts(no_more_threads, digits, solver, n_features):
-    """With the same bits: the parts are the same, whoever does them."""
+def test_one_thread_can_do_all_parts(no_more_threads, digits, solver, n_features):
+    """The results are identical, as the parts are the same."""
     X, y = digits[0][:500, :n_features], digits[1][:500]
     together = fitted(X, y, n_jobs=3, solver=solver)
     with no_more_threads():
@@ -285,7 +285,7 @@ def test_serial_the_first_thread_does_all_parts(no_more_threads, digits, solver,
 
 
 def test_contention(digits):
-    """With busy processes beside it a fit comes to its end, with the same bits."""
+    """While other processes keep the CPUs busy, a fit ends, with identical results."""
     quiet = fitted(*digits, n_jobs=2)
     busy = [
         multiprocessing.get_context("spawn").Process(target=in_workers.spin, daemon=True)
@@ -304,8 +304,8 @@ def test_contention(digits):
             process.join()
 
 
-def test_subnormal_numbers_are_the_engines_affair(digits):
-    """It takes them for 0 while it trains; whoever calls it does not."""
+def test_the_caller_keeps_subnormal_numbers(digits):
+    """The engine flushes them to 0 during training, but not for its caller."""
     tiny = np.float64(5e-324)
     fitted(*digits, n_jobs=1)
     fitted(*digits, n_jobs=2)
@@ -313,7 +313,7 @@ def test_subnormal_numbers_are_the_engines_affair(digits):
 
 
 @pytest.mark.parametrize("hidden", [5, 400])
-def test_fits_at_once_give_the_numbers_of_one_after_the_other(digits, hidden):
+def test_concurrent_fits_equal_successive_fits(digits, hidden):
     X, y = digits
 
     def fit(seed):
@@ -365,7 +365,7 @@ def _fit_in_child(X, y, queue):
 @pytest.mark.parametrize("during", [False, True])
 @pytest.mark.usefixtures("uses_blas")
 def test_fork(digits, during):
-    """A child forked after a fit, or from within one, fits too, with its own count of runs."""
+    """A child forked after or during a fit can fit too, with its own count of runs."""
     X, y = digits
     estimator = MLPRegressor(hidden_layer_sizes=300, max_iter=2, random_state=0).fit(X, y)
     context = multiprocessing.get_context("fork")
@@ -388,7 +388,7 @@ def test_fork(digits, during):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 @pytest.mark.usefixtures("uses_blas")
 def test_fork_within_a_run():
-    """The child leaves the run that it was forked from without an error."""
+    """The child leaves the run during which it was forked without an error."""
     child = None
     try:
         with threads.engine_threads(*SMALL):

@@ -12,7 +12,7 @@ DTYPES = [np.float32, np.float64]
 
 
 def assert_trains_as_reference(case, rule, batch_size, *, sparse=False, order=None, **settings):
-    """One run of the engine and of the reference, with a penalty, from the same weights."""
+    """Compare one run with the reference's, with a penalty, from the same weights."""
     weighted = order is not None
     X = csr_array(case.X) if sparse else None
     engine_rule = update_rule(rule)
@@ -31,10 +31,10 @@ def assert_trains_as_reference(case, rule, batch_size, *, sparse=False, order=No
 @pytest.mark.parametrize("size, d", [(1, 7), (2, 7), (3, 7), (2, 70), (3, 200), (5, 200)])
 @pytest.mark.parametrize("rule", RULES)
 def test_training_against_reference(rule, size, d, most_chunk_rows):
-    """Several steps of every rule, with a last short mini-batch, of dense and sparse samples.
+    """Several steps of every rule, with a short last mini-batch, for dense and sparse samples.
 
-    By teams of each size, which share the first product by rows or by features, in chunks with all
-    of the gradient kept, or with each part of it used at once.
+    With teams of each size, which share the first product by rows or by features, and either in
+    chunks with the whole gradient kept, or with each part of it used immediately.
     """
     case = Case((4, 6), d=d)
     order = np.random.default_rng(1).permutation(23)
@@ -57,7 +57,7 @@ def test_depths(rule, hidden):
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 def test_wide_layers_and_long_batches(rule, size):
-    """More than one block of every kind: of a product's, of a W's rows, of a batch."""
+    """More than one block of every kind: of a product, of the rows of W, of a batch."""
     case = Case((600, 70), n=300, k=10, d=300)
     for batch_size in (100, 300):
         parameters, loss, _ = case.train(
@@ -82,7 +82,7 @@ def test_float32_follows_float64(rule):
 
 
 def test_subnormal_parameters_become_zero():
-    """Otherwise a step takes a CPU many times as long."""
+    """Otherwise steps become many times slower."""
     case = Case((), output="identity")
     case.reference.flat = np.full_like(case.reference.flat, 1e-310)
     case.X[:, 0] = 0

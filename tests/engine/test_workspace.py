@@ -1,4 +1,4 @@
-"""How much memory a run takes, and when it needs memory for the whole gradient."""
+"""The memory of a run, and when it needs memory for the whole gradient."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from cases import Case, update_rule
 from cymlp import _engine
 
 
-def test_it_is_bounded():
-    """However many rows a batch has; and a chunk never has more rows than the batch."""
+def test_memory_is_bounded():
+    """However many rows a batch has; a chunk never has more rows than the batch."""
     architecture = _engine.Architecture((784, 100, 10), "relu", "softmax")
     dataset = _engine.Dataset(np.empty((10, 784), dtype=np.float32))
     for batch_size in (1, 10, 1_000, 1_000_000_000):
@@ -19,7 +19,7 @@ def test_it_is_bounded():
 
 
 def test_chunks_of_sparse_rows_are_bounded_by_their_entries():
-    """So that Ctrl-C does not wait: a chunk has at most 5e7 products with the first weights."""
+    """A chunk has at most 5e7 products with the first weights, so that Ctrl-C works quickly."""
     architecture = _engine.Architecture((50_000, 100, 2), "relu", "softmax")
 
     def chunk_rows(X):
@@ -46,7 +46,7 @@ def test_gradients_that_need_memory():
 
 
 class TestMisuse:
-    """What does not fit together is refused before a pointer is followed."""
+    """Mismatched arguments are refused before a pointer is followed."""
 
     def test_architecture_of_another_size(self):
         with pytest.raises(ValueError, match="do not fit together"):

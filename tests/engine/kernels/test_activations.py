@@ -57,7 +57,7 @@ ENDS = {
 
 @pytest.mark.parametrize("activation", ENDS)
 def test_ends(kernels, activation):
-    """Nothing overflows; NaN shows in the outputs, if not in the derivative."""
+    """Nothing overflows; NaN inputs give NaN outputs, though not always NaN derivatives."""
     outputs, derivatives = (np.array(values) for values in ENDS[activation])
     for dtype in DTYPES:
         Z = np.array([[-1e30, -1e4, 0.0, 1e4, 1e30, np.nan]], dtype=dtype)

@@ -1,4 +1,4 @@
-"""Masks of dropout: their rate, and what they depend on."""
+"""Dropout masks: their rate, and what they depend on."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 @pytest.fixture
 def masks_of(kernels):
-    """A function: what drop_out multiplies activations and derivatives of ``shape`` with."""
+    """A function that returns drop_out's mask for activations of ``shape``."""
 
     def masks(rate, shape, seed=0, **place):
         mask, F = np.ones(shape), np.ones(shape)
@@ -21,7 +21,7 @@ def masks_of(kernels):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_rate_of_zeros(kernels, rate, dtype):
-    """Of all, of each row and of each column, within 5 standard deviations."""
+    """The rate overall, in each row and in each column, within 5 standard deviations."""
     A = np.full((300, 400), 3, dtype=dtype)
     F = np.full_like(A, 2)
     kernels.drop_out(A, F, rate, 7)
@@ -36,7 +36,7 @@ def test_rate_of_zeros(kernels, rate, dtype):
 
 @pytest.mark.parametrize("rate", [0.2, 0.7])
 def test_expected_activation_is_preserved(masks_of, rate):
-    """The mean over many updates' masks, within 5 standard deviations for each unit."""
+    """The mean over the masks of many updates, within 5 standard deviations for each unit."""
     n = 4000
     mean = sum(masks_of(rate, (4, 9), n_updates=i) for i in range(n)) / n
     assert (np.abs(mean - 1) < 5 * np.sqrt(rate / (1 - rate) / n)).all()
@@ -46,7 +46,7 @@ def test_expected_activation_is_preserved(masks_of, rate):
     "other", [{"seed": 1}, {"n_updates": 6}, {"layer": 1}, {"first": 1}, {"seed": 2**63}], ids=str
 )
 def test_masks_are_independent(masks_of, other):
-    """Those of another seed, update, layer or row are alike by chance only."""
+    """Masks of another seed, update, layer or row agree only by chance."""
     place = {"seed": 0, "n_updates": 5, "layer": 0, "first": 0}
     one = masks_of(0.5, (200, 200), **place)
     assert_array_equal(masks_of(0.5, (200, 200), **place), one)

@@ -1,4 +1,4 @@
-"""exp, tanh, erf, expm1 and log1p to the last places, through the functions that use them."""
+"""Accuracy of exp, tanh, erf, expm1 and log1p, through the functions that use them."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ OF_EACH_DTYPE = pytest.mark.parametrize(
 
 
 def ulps(result, exact):
-    """Distances of results from longer exact values, in units of the last place."""
+    """Errors of results against exact values of higher precision, in units of the last place."""
     result, exact = result[exact != 0], exact[exact != 0]
     return np.abs((result - exact) / np.spacing(np.abs(exact).astype(result.dtype)))
 
 
 def dense(low, high):
-    """Numbers from low to high, and small ones of either sign that lie between them."""
+    """Numbers from low to high, and small ones of both signs within that range."""
     small = np.logspace(-30, 0, 10_000)
     x = np.concatenate([np.linspace(low, high, 400_001), small, -small])
     return x[(x >= low) & (x <= high)]
@@ -35,7 +35,7 @@ def exp_in_place(x):
 
 @OF_EACH_DTYPE
 def test_exp(dtype, longer):
-    """Over the whole range, subnormal results included."""
+    """Over the whole range, including subnormal results."""
     x = dense(*((-104, 88.7) if dtype == np.float32 else (-745, 709.7))).astype(dtype)
     result = x.copy()
     exp_in_place(result)
@@ -49,7 +49,7 @@ def test_exp_at_the_ends(dtype):
     assert_array_equal(x, [0, 0, 1, 1, np.inf, np.inf, np.nan])
 
 
-# What elu returns for z < 0 is expm1; what softplus returns there, log1p of what exp returns.
+# For z < 0, elu returns expm1(z), and softplus returns log1p(exp(z)).
 @OF_EACH_DTYPE
 @pytest.mark.parametrize(
     "activation, exact, ends",
@@ -69,9 +69,9 @@ def test_others(kernels, activation, exact, ends, dtype, longer):
 
 @OF_EACH_DTYPE
 def test_erf(kernels, dtype, longer):
-    """gelu is z (1 + erf) / 2, within 2 units of the last place of z: erf is that close to 1.
+    """gelu is z (1 + erf) / 2, with an error within 2 units of the last place of z.
 
-    Above 0 it is within 3 of its own. SciPy's ndtr has 16 digits, as many as float64.
+    Above 0 it is within 3 units of gelu's own. SciPy's ndtr has 16 digits, like float64.
     """
     x = dense(-40, 40).astype(dtype)
     result = x[None].copy()

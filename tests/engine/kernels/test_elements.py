@@ -1,4 +1,4 @@
-"""Plain loops over elements, through what uses them."""
+"""Simple loops over elements, tested through the functions that use them."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ DTYPES = [np.float32, np.float64]
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_parts_are_added(dtype):
-    """The partial products of up to seven threads; exact, as the numbers are whole."""
+    """The partial products of up to seven threads; exact, as the numbers are integers."""
     rng = np.random.default_rng(0)
     d, h, n = 240, 5, 6
     X, T = (rng.integers(-4, 5, shape).astype(dtype) for shape in ((n, d), (n, h)))
@@ -30,7 +30,7 @@ def test_parts_are_added(dtype):
 
 
 def test_scaling_by_0_leaves_no_nan():
-    """The memory for a gradient may hold anything: Case fills it with NaN."""
+    """The memory of a gradient may contain anything; Case fills it with NaN."""
     case = Case(())
     for most_chunk_rows in (None, 5):
         _, gradient = case.loss_gradient(case.dataset(), most_chunk_rows=most_chunk_rows)
@@ -40,7 +40,7 @@ def test_scaling_by_0_leaves_no_nan():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("output, classes", [("softmax", 5), ("logistic", 2)])
 def test_smoothed_targets(output, classes, dtype):
-    """(1 - s) t + s / k; each label of several is one of two classes."""
+    """(1 - s) t + s / k, where k = 2 for each label if multilabel."""
     case = Case(output=output, k=5, n=13, label_smoothing=0.2)
     Z = np.zeros((13, 5), dtype)
     dataset = case.dataset(dtype=dtype, weighted=False)
@@ -50,7 +50,7 @@ def test_smoothed_targets(output, classes, dtype):
     assert_allclose(smoothed, 0.8 * case.T + 0.2 / classes, rtol=rtol, atol=rtol)
 
 
-def test_without_smoothing_targets_stay_as_they_are():
+def test_without_smoothing_targets_are_unchanged():
     case = Case(k=4)
     Z = np.zeros((23, 4))
     _engine.mean_loss(case.architecture(), case.dataset(weighted=False), None, Z)

@@ -1,4 +1,4 @@
-"""Matrix products by tiles and by BLAS, of whole numbers: every result must be NumPy's exactly."""
+"""Matrix products by tiles and by BLAS, of integers, so that they must equal NumPy's exactly."""
 
 from itertools import product
 
@@ -11,28 +11,28 @@ from numpy.testing import assert_array_equal
 DTYPES = [np.float32, np.float64]
 PRODUCTS = ["gemm", "tiled_gemm", "blas_gemm"]
 # Tiles have 4 or 8 rows and up to 3 vectors of 2 to 16 elements; a block of B has 256 rows and 480
-# columns; from 64 rows of A on B is packed.
+# columns; B is packed if A has 64 rows or more.
 EDGES = sorted(
     edge + i for edge in (1, 4, 8, 16, 24, 32, 48, 64, 96, 256, 480) for i in (-1, 0, 1) if edge + i
 )
-# Factors by which whole numbers stay exact.
+# Factors that keep the results exact.
 ALPHAS, BETAS = st.sampled_from([1.0, -2.0, 0.5]), st.sampled_from([0.0, 1.0, 0.5, -1.0])
 sizes = st.one_of(st.integers(1, 70), st.sampled_from(EDGES))
 
 
-def whole_numbers(rng, shape, dtype):
+def integers(rng, shape, dtype):
     return rng.integers(-4, 5, shape).astype(dtype)
 
 
 def check(multiply, m, n, k, transpose_a, transpose_b, alpha, beta, dtype, row=False):
     """C (m, n) <- alpha op(A) op(B) + beta C, or + beta row in place of C."""
     rng = np.random.default_rng([m, n, k])
-    A = whole_numbers(rng, (k, m) if transpose_a else (m, k), dtype)
-    B = whole_numbers(rng, (n, k) if transpose_b else (k, n), dtype)
-    C = whole_numbers(rng, n if row else (m, n), dtype)
+    A = integers(rng, (k, m) if transpose_a else (m, k), dtype)
+    B = integers(rng, (n, k) if transpose_b else (k, n), dtype)
+    C = integers(rng, n if row else (m, n), dtype)
     exact = (A.T if transpose_a else A) @ (B.T if transpose_b else B)
     expected = alpha * exact + beta * C
-    # Behind C, nothing is written; in C, what stands there does not matter where beta is 0.
+    # Nothing may be written beyond C; the contents of C do not matter if beta is 0.
     memory = np.full(m * n + 64, np.nan, dtype=dtype)
     out = memory[: m * n].reshape(m, n)
     if row:
@@ -61,7 +61,7 @@ def test_products(kernels, name, dtype, **arguments):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_edges_of_tiles(kernels, dtype):
-    """All numbers of rows of a tile, with all numbers of its columns, by odd and even sums."""
+    """All combinations of the rows and columns of a tile, with odd and even depths."""
     for m, n, k in product(range(1, 10), range(1, 50 if dtype == np.float32 else 26), (1, 2, 7)):
         for transpose_b in (False, True):
             beta = float((m + n + k) % 2)
@@ -70,7 +70,7 @@ def test_edges_of_tiles(kernels, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_edges_of_blocks(kernels, dtype):
-    """Where a block of B ends: after 256 rows, 480 columns; and where it begins to be packed."""
+    """Sizes around the end of a block of B, 256 rows and 480 columns, and around packing."""
     for m, n, k in product((1, 9, 63, 64), (480, 481), (256, 257, 513)):
         for beta in (0.0, -1.0):
             check(kernels.tiled_gemm, m, n, k, m == 9, False, 2.0, beta, dtype)
@@ -82,7 +82,7 @@ def test_edges_of_blocks(kernels, dtype):
 @example(m=40, n=500, k=60, beta=1.0)
 @example(m=9, n=100, k=300, beta=0.5)
 def test_plus_a_row(kernels, dtype, m, n, k, beta):
-    """A row is added to all rows, as a layer's intercepts are."""
+    """A row is added to all rows, like a layer's intercepts."""
     check(kernels.gemm, m, n, k, False, False, 1.0, beta, dtype, row=True)
 
 
@@ -100,7 +100,7 @@ def test_no_rows_and_no_sums(kernels, name):
 
 
 def test_nothing_is_read_beyond_the_matrices(kernels):
-    """Where rows end within a vector, what lies beyond them does not matter, be it NaN."""
+    """If rows end within a vector, the values beyond them do not matter, even if NaN."""
     for dtype in DTYPES:
         for m, n, k in ((3, 5, 7), (9, 50, 20), (2, 65, 300), (1, 7, 6), (6, 33, 1)):
             operands = []
@@ -114,7 +114,7 @@ def test_nothing_is_read_beyond_the_matrices(kernels):
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_nan_goes_through(kernels, name):
+def test_nan_propagates(kernels, name):
     for m, k in ((3, 20), (3, 1), (2, 300)):
         A = np.ones((m, k))
         A[1, k // 2] = np.nan

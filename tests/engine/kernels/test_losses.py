@@ -51,7 +51,7 @@ def test_loss_and_delta(kernels, output):
 
 @pytest.mark.parametrize("output", ["logistic", "softmax"])
 def test_log_losses_do_not_overflow(kernels, output):
-    """Sure and right costs nothing, sure and wrong costs -log of the dtype's epsilon."""
+    """Certain and right costs 0, certain and wrong costs -log of the dtype's epsilon."""
     for dtype in DTYPES:
         epsilon = float(np.finfo(dtype).eps)
         for size in (1e4, 1e6, 1e30):
@@ -68,7 +68,7 @@ def test_log_losses_do_not_overflow(kernels, output):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_poisson_far_out_gives_no_nan(kernels, dtype):
-    """exp underflows to 0 on the one side, and may overflow to inf on the other."""
+    """exp underflows to 0 at one end, and may overflow to inf at the other."""
     w = np.ones(1, dtype=dtype)
     for t in (0.0, 3.0):
         T = np.array([[t]], dtype=dtype)

@@ -1,4 +1,4 @@
-"""Sums, of vectors of any length: each is exact, as the numbers are whole."""
+"""Sums over vectors of any length; all are exact, as the numbers are integers."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from numpy.testing import assert_array_equal
 from cymlp import _engine
 
 DTYPES = [np.float32, np.float64]
-# Around whole vectors, four of them, and sixteen chains of a sum.
+# Lengths around one vector, four vectors, and the sixteen chains of a sum.
 SIZES = [*range(1, 36), 63, 64, 65, 95, 96, 97, 127, 128, 129, 200]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_are_finite(dtype):
-    """Wherever the only number stands that is not."""
+    """Wherever the only non-finite number is."""
     for size in SIZES:
         X = np.ones((1, size), dtype=dtype)
         assert _engine.is_finite(X)
@@ -27,7 +27,7 @@ def test_are_finite(dtype):
 
 
 def loss_of(W, **penalty):
-    """The loss of a network without hidden layers, for one sample that is 0, as its target is."""
+    """The loss of a network without hidden layers, for one sample of 0 with target 0."""
     architecture = _engine.Architecture(
         (len(W), 1), "relu", "identity", loss="squared_error", **penalty
     )
@@ -40,7 +40,7 @@ def loss_of(W, **penalty):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_of_squares_and_of_sizes(dtype):
-    """As the penalties have them."""
+    """As in the penalties."""
     rng = np.random.default_rng(0)
     for size in SIZES:
         W = rng.integers(1, 6, size).astype(dtype) * rng.choice([-1, 1], size).astype(dtype)
@@ -50,7 +50,7 @@ def test_sums_of_squares_and_of_sizes(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_of_columns(dtype):
-    """As the gradient of the intercepts has them, twice in the same memory."""
+    """As in the gradient of the intercepts, twice in the same memory."""
     rng = np.random.default_rng(0)
     for n, h in ((1, 1), (2, 5), (8, 17), (64, 33)):
         architecture = _engine.Architecture((1, h), "relu", "identity", loss="squared_error")

@@ -1,4 +1,4 @@
-"""Update rules against their papers."""
+"""Update rules against the formulas of their papers."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ RTOL = {np.float32: 1e-5, np.float64: 1e-13}
 @pytest.mark.parametrize("decay", [0.0, 0.7])
 @pytest.mark.parametrize("rule", RULES)
 def test_update_rules(kernels, rule, decay):
-    """With an L2 penalty, and with decay of the weights, after the penalty was computed."""
+    """With an L2 penalty, and with weight decay after the penalty."""
     for dtype in (np.float32, np.float64):
         rng = np.random.default_rng(0)
         w = rng.standard_normal(37).astype(dtype)
