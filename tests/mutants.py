@@ -4,10 +4,10 @@
 
 Each mutant is a line of the table below: a file, a text that occurs in it once, and a wrong text
 to put in its place. The mutant is made in a copy of the source tree, in a temporary folder. There
-``pytest -x -q`` runs the tests that are named like its module, and if these do not notice it, those
-of PATH ..., which are ``tests`` if no path is given. A test that fails kills the mutant, as a crash
-does; a mutant that survives shows what no test looks at. The exit status is the number of
-survivors.
+``pytest -x -q`` runs the tests that are named like its module; if these do not notice it, those of
+its folder; and then those of PATH ..., which are ``tests`` if no path is given. A test that fails
+kills the mutant, as a crash does; a mutant that survives shows what no test looks at. The exit
+status is the number of survivors.
 
     --list         Print the mutants' names and what they change, and run nothing.
     --only NAME    Run this mutant alone; may be given several times.
@@ -475,8 +475,9 @@ def is_killed(mutant: Mutant, tree: Path, paths: list[str]) -> bool:
             environment["CYMLP_INSTRUCTION_SET"] = "x86-64-v3"
             build = [sys.executable, "-c", BUILD, "build_ext", "--inplace"]
             subprocess.run(build, cwd=copy, env=environment, check=True, capture_output=True)
-        near = [str(path) for path in nearest_tests(mutant, copy)]
-        return (bool(near) and fails(near, copy, environment)) or fails(paths, copy, environment)
+        return any(
+            fails(tests, copy, environment) for tests in (*nearest_tests(mutant, copy), paths)
+        )
 
 
 # Runs setup.py for the modules of one instruction set, with as much optimisation as is quick.
@@ -497,15 +498,16 @@ runpy.run_path("setup.py")
 """
 
 
-def nearest_tests(mutant: Mutant, tree: Path) -> list[Path]:
-    """The tests that are named like the mutant's module, which are the likeliest to notice it.
+def nearest_tests(mutant: Mutant, tree: Path) -> list[list[str]]:
+    """The tests that are the likeliest to notice it, which are run first.
 
-    Where there are none in its folder, those of the folder.
+    They are those that are named like the mutant's module, then all of its folder.
     """
     file = Path(mutant.file)
     folder = tree.joinpath("tests", *(part.lstrip("_") for part in file.parent.parts))
-    named_like_it = sorted(folder.glob(f"test_{file.stem.lstrip('_')}*.py"))
-    return named_like_it or ([folder] if folder.is_dir() and file.parent.parts else [])
+    named_like_it = sorted(map(str, folder.glob(f"test_{file.stem.lstrip('_')}*.py")))
+    of_its_folder = [str(folder)] if file.parent.parts and folder.is_dir() else []
+    return [tests for tests in (named_like_it, of_its_folder) if tests]
 
 
 def fails(paths: list[str], tree: Path, environment: dict[str, str]) -> bool:
