@@ -241,6 +241,10 @@ MUTANTS = [
         "(space.scratch + rank * space.scratch_size)", "space.scratch", "engine",
     ),
     Mutant(
+        "no wait for the others' partial products", "_engine/step.pxd",
+        "        wait_for_others(run, parts[0])\n        # Neither", "        # Neither", "engine",
+    ),
+    Mutant(
         "no wait for the others' deltas", "_engine/step.pxd",
         "forward_backward(run, &part, parameters)\n        wait_for_others(run, parts[0])",
         "forward_backward(run, &part, parameters)", "engine",
