@@ -4,10 +4,9 @@
 
 Each mutant is an entry of the table below: a file, a text that occurs in it once, and a wrong text
 that replaces it. The mutant is made in a copy of the source tree, in a temporary folder. There
-``pytest -x -q`` runs the tests named after its module and, if these do not notice it, those
-of PATH ... (default: ``tests``). A failing test or a crash kills the mutant. A mutant that
-survives shows a gap in the tests. The exit status is the number of
-survivors.
+``pytest -x -q`` runs the tests named after its module, then those of its folder, then those of
+PATH ... (default: ``tests``), until some notice it. A failing test or a crash kills the mutant. A
+mutant that survives shows a gap in the tests. The exit status is the number of survivors.
 
     --list         Print the mutants and what they change, without running tests.
     --only NAME    Run only this mutant; may be given several times.
@@ -239,6 +238,10 @@ MUTANTS = [
     Mutant(
         "threads share their scratch memory", "_engine/run.pxd",
         "(space.scratch + rank * space.scratch_size)", "space.scratch", "engine",
+    ),
+    Mutant(
+        "no wait for the others' partial products", "_engine/step.pxd",
+        "        wait_for_others(run, parts[0])\n        # Neither", "        # Neither", "engine",
     ),
     Mutant(
         "no wait for the others' deltas", "_engine/step.pxd",
@@ -475,8 +478,9 @@ def is_killed(mutant: Mutant, tree: Path, paths: list[str]) -> bool:
             environment["CYMLP_INSTRUCTION_SET"] = "x86-64-v3"
             build = [sys.executable, "-c", BUILD, "build_ext", "--inplace"]
             subprocess.run(build, cwd=copy, env=environment, check=True, capture_output=True)
-        near = [str(path) for path in nearest_tests(mutant, copy)]
-        return (bool(near) and fails(near, copy, environment)) or fails(paths, copy, environment)
+        return any(
+            fails(tests, copy, environment) for tests in (*nearest_tests(mutant, copy), paths)
+        )
 
 
 # Runs setup.py for the modules of one instruction set, with little optimisation, to be quick.
@@ -497,15 +501,16 @@ runpy.run_path("setup.py")
 """
 
 
-def nearest_tests(mutant: Mutant, tree: Path) -> list[Path]:
-    """The tests named after the mutant's module, which are most likely to notice it.
+def nearest_tests(mutant: Mutant, tree: Path) -> list[list[str]]:
+    """The tests that are the likeliest to notice it, which are run first.
 
-    If there are none, all tests of its folder.
+    They are those that are named like the mutant's module, then all of its folder.
     """
     file = Path(mutant.file)
     folder = tree.joinpath("tests", *(part.lstrip("_") for part in file.parent.parts))
-    matches = sorted(folder.glob(f"test_{file.stem.lstrip('_')}*.py"))
-    return matches or ([folder] if folder.is_dir() and file.parent.parts else [])
+    named_like_it = sorted(map(str, folder.glob(f"test_{file.stem.lstrip('_')}*.py")))
+    of_its_folder = [str(folder)] if file.parent.parts and folder.is_dir() else []
+    return [tests for tests in (named_like_it, of_its_folder) if tests]
 
 
 def fails(paths: list[str], tree: Path, environment: dict[str, str]) -> bool:

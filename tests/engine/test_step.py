@@ -80,9 +80,10 @@ def test_nothing_is_allocated_in_a_run(sparse):
 def test_threads_wait_for_each_other(rule, clip_norm, d):
     """Hundreds of steps by two threads have the same bits as by one thread that does all parts.
 
-    A thread that did not wait would read what another has not written yet, now and then.
+    A thread that did not wait would read what another has not written yet, now and then; nor would
+    these bits be the same if the threads had any scratch memory in common.
     """
-    case = Case((40, 30), "relu", n=600, k=8, d=d)
+    case = Case((50, 40), "relu", n=600, k=8, d=d)
     results = []
     for serial in (True, False, False):
         parameters = case.reference.flat
@@ -92,11 +93,14 @@ def test_threads_wait_for_each_other(rule, clip_norm, d):
         with engine_threads(2, 1, 1, 1) as team:
             if serial:
                 team.go_serial()
-            workspace = _engine.Workspace(architecture, dataset, engine_rule, 6, team)
-            losses = [
-                _engine.train(architecture, parameters, state, engine_rule, dataset, workspace)[0]
-                for _ in range(5)
-            ]
+            losses = []
+            for batch_size in (6, 6, 6, 30, 30, 30, 30, 30):
+                workspace = _engine.Workspace(architecture, dataset, engine_rule, batch_size, team)
+                losses.append(
+                    _engine.train(architecture, parameters, state, engine_rule, dataset, workspace)[
+                        0
+                    ]
+                )
         results.append(np.append(parameters, losses))
     for result in results[1:]:
         assert_array_equal(result, results[0])
