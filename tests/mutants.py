@@ -1,4 +1,4 @@
-"""Whether the tests notice mistakes: small ones are put into the sources, one at a time.
+"""Mutation tests: do the tests notice small mistakes, put into the sources one at a time?
 
     python tests/mutants.py [PATH ...]
 
@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = Path("src/cymlp")
-MOST_SECONDS = 3600  # of a run of tests
+MAX_SECONDS = 3600  # of a test run
 
 
 class Mutant(NamedTuple):
@@ -76,7 +76,7 @@ MUTANTS = [
     Mutant(
         "penalty over samples, not weights", "_network/gradient.py",
         "G += (l2 * W + l1 * np.sign(W)) / total",
-        "G += (l2 * W + l1 * np.sign(W)) / samples.n_samples",
+        "G += (l2 * W + l1 * np.sign(W)) / dataset.n_samples",
     ),
     Mutant(
         "the last slice is lost if it is one row", "_network/arrays.py",
@@ -172,7 +172,7 @@ MUTANTS = [
         "replace(data, weights=score_weights)", "data",
     ),
     Mutant(
-        "a new fit goes on with the old optimizer", "_estimators/base.py",
+        "a new fit continues with the old optimizer", "_estimators/base.py",
         "optimizer=optimizer if incremental else None", "optimizer=optimizer",
     ),
     Mutant(
@@ -230,7 +230,7 @@ MUTANTS = [
         "a bound that belongs to its interval", "_constraints.py",
         "value > low)", "value >= low)",
     ),
-    # The engine's pages and what they stand on; then its kernels.
+    # The engine, then its kernels.
     Mutant(
         "parts end within a cache line", "_engine/run.pxd",
         "units * (rank + 1) // size * unit)", "units * (rank + 1) // size)", "engine",
@@ -410,7 +410,7 @@ MUTANTS = [
         "0.5 * loss / h", "0.5 * loss", "engine",
     ),
     Mutant(
-        "Adam's first bias correction for ever", "_engine/kernels/update_rules.pxd",
+        "Adam always uses the first bias correction", "_engine/kernels/update_rules.pxd",
         "(1 - rule.beta_1 ** rule.n_updates)", "(1 - rule.beta_1)", "engine",
     ),
     Mutant(
@@ -502,9 +502,9 @@ runpy.run_path("setup.py")
 
 
 def nearest_tests(mutant: Mutant, tree: Path) -> list[list[str]]:
-    """The tests that are the likeliest to notice it, which are run first.
+    """The tests that are most likely to notice a mutant, to be run first.
 
-    They are those that are named like the mutant's module, then all of its folder.
+    First those named after the mutant's module, then all in its folder.
     """
     file = Path(mutant.file)
     folder = tree.joinpath("tests", *(part.lstrip("_") for part in file.parent.parts))
@@ -519,7 +519,7 @@ def fails(paths: list[str], tree: Path, environment: dict[str, str]) -> bool:
     try:
         result = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *paths],
-            cwd=tree, env=environment, capture_output=True, text=True, timeout=MOST_SECONDS,
+            cwd=tree, env=environment, capture_output=True, text=True, timeout=MAX_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:  # a deadlock between threads
         return True

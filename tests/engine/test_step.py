@@ -1,4 +1,4 @@
-"""The loop over mini-batches: learning rates, batches without weight, scores, memory, waiting."""
+"""The loop over mini-batches: learning rates, batches of weight 0, scores, memory, threads."""
 
 import tracemalloc
 
@@ -12,7 +12,7 @@ from cymlp import _engine
 from cymlp._engine.threads import engine_threads
 
 
-def test_batches_without_weight_are_skipped():
+def test_batches_of_weight_0_are_skipped():
     case = Case()
     case.w[:6] = 0
     adam = update_rule("adam")
@@ -37,7 +37,7 @@ def test_learning_rate_of_each_update(rule):
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("output", ["softmax", "logistic", "exp", "identity"])
 def test_scores(output, size):
-    """The weight of the rows that are right, or the squared residuals of each output."""
+    """The total weight of correct rows, or the sum of squared residuals of each output."""
     case = Case(output=output)
     scores = np.zeros((size, 3))
     case.train(update_rule("sgd", 0.0), case.dataset(), 6, size=size, scores=scores)
@@ -53,7 +53,7 @@ def test_scores(output, size):
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_nothing_is_allocated_in_a_run(sparse):
-    """A run of many mini-batches takes no more memory than a run of one."""
+    """A run of many mini-batches needs no more memory than a run of one."""
     case = Case(n=2000)
     dataset = case.dataset(csr_array(case.X) if sparse else None)
     order = np.random.default_rng(1).permutation(2000)
@@ -78,10 +78,10 @@ def test_nothing_is_allocated_in_a_run(sparse):
 @pytest.mark.parametrize("clip_norm", [0.0, 0.02], ids=["free", "clipped"])
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 def test_threads_wait_for_each_other(rule, clip_norm, d):
-    """Hundreds of steps by two threads have the same bits as by one thread that does all parts.
+    """Hundreds of steps give identical results with two threads and with one that does all parts.
 
-    A thread that did not wait would read what another has not written yet, now and then; nor would
-    these bits be the same if the threads had any scratch memory in common.
+    A thread that did not wait would sometimes read what another has not written yet; shared scratch
+    memory would change the results too.
     """
     case = Case((50, 40), "relu", n=600, k=8, d=d)
     results = []

@@ -197,7 +197,7 @@ class TestContinuing:
         with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
             regressor(early_stopping=True).partial_fit(X, numbers)
 
-    def test_missing_data(self):
+    def test_wrong_arguments(self):
         for Estimator in (MLPClassifier, MLPRegressor):
             for method in ("fit", "partial_fit"):
                 name = f"{Estimator.__name__}.{method}"
