@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = Path("src/cymlp")
-MAX_SECONDS = 3600  # of a test run
+MAX_SECONDS = 1200  # of a test run; a hang kills a mutant too
 
 
 class Mutant(NamedTuple):
