@@ -38,7 +38,7 @@ def test_loss_counts_epochs_that_are_not_better_by_tol(losses, tol, best, n):
         n = n + 1 if loss > least - tol else 0
         least = min(least, loss)
         rule.end_epoch(number, loss, None, network())
-        assert rule.state == TrainingState(5, least, None, n)
+        assert rule.state(5) == TrainingState(5, least, None, n)
     assert rule.best_parameters is None
 
 
@@ -52,9 +52,9 @@ def test_early_stopping_counts_and_keeps_the_first_of_the_best(scores, tol, best
         if score > greatest:
             greatest, first = score, number
         rule.end_epoch(number, 1.0, score, network(float(number)))
-        assert rule.state.n_epochs_without_progress == n
-        assert rule.state.best_iteration == first
-        assert rule.state.best == (best if first is None else greatest)
+        assert rule.state(5).n_epochs_without_progress == n
+        assert rule.state(5).best_iteration == first
+        assert rule.state(5).best == (best if first is None else greatest)
     assert_array_equal(rule.best_parameters, before if first is None else np.full(3, float(first)))
 
 
@@ -89,7 +89,7 @@ def test_patience_ends_one_epoch_later(patience):
     assert reasons == [
         f"Training loss did not improve more than tol=0.500000 for {patience} consecutive epochs."
     ]
-    assert rule.state.n_epochs_without_progress == patience + 1
+    assert rule.state(5).n_epochs_without_progress == patience + 1
 
 
 def test_unlimited_patience():
@@ -106,7 +106,7 @@ def test_the_count_restarts_if_the_optimizer_continues():
         False, "slower",
     )  # fmt: skip
     assert reasons[0].startswith("Validation score did not improve more than")
-    assert rule.state.n_epochs_without_progress == 0
+    assert rule.state(5).n_epochs_without_progress == 0
     assert rule.check_patience(never) == (False, "")
 
 

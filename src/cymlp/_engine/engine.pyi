@@ -58,7 +58,6 @@ def predict(
     parameters: _Array,
     dataset: Dataset,
     out: _Array,
-    *,
     order: NDArray[intp] | None = None,
     apply_output_activation: bool = True,
     check_finite: bool = False,

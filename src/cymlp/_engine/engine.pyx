@@ -377,7 +377,7 @@ cdef void predict_chunks(void *arguments, Range parts) noexcept nogil:
 
 def predict(
     Architecture architecture not None, const floating[::1] parameters not None,
-    Dataset dataset not None, floating[:, ::1] out not None, *, const Py_ssize_t[::1] order=None,
+    Dataset dataset not None, floating[:, ::1] out not None, const Py_ssize_t[::1] order=None,
     bint apply_output_activation=True, bint check_finite=False, Team team=None,
 ):
     """out (n_rows, n_outputs) <- the network's outputs for the samples.

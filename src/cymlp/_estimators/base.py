@@ -39,7 +39,6 @@ from cymlp._network.arrays import (
     CollectedRows,
     as_engine_input,
     cast_to,
-    slices,
 )
 from cymlp._network.gradient import loss_and_gradients
 from cymlp._network.initializers import Initializer, initializer
@@ -343,7 +342,8 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         alphas = per_layer(self.alpha, n_layers, "alpha", "layers of weights")
         ratios = per_layer(self.l1_ratio, n_layers, "l1_ratio", "layers of weights")
         pairs = list(zip(alphas, ratios, strict=True))
-        special = {
+        parameters = {name: getattr(self, name) for name in _TRAINING_PARAMETERS}
+        parameters |= {
             "activation": per_layer(self.activation, n_hidden, "activation", "hidden layers"),
             "dropout": per_layer(self.dropout, n_hidden, "dropout", "hidden layers"),
             "l2": tuple(float(alpha * (1 - ratio)) for alpha, ratio in pairs),
@@ -353,9 +353,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             "output_activation": targets.output_activation,
             **targets.loss,
         }
-        names = {field.name for field in fields(TrainingConfig)} - special.keys()
-        params = self.get_params(deep=False)
-        return TrainingConfig(**special, **{name: params[name] for name in names & params.keys()})
+        return TrainingConfig(**parameters)
 
     # The loss and its gradient.
 
@@ -457,8 +455,8 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             row_bytes = 12 * X.nnz // n_samples if issparse(X) else 8 * X.shape[1]
             rows_per_slice = 1 + SLICE_BYTES // (row_bytes + 8 * network.units[-1])
         result = CollectedRows(n_samples)
-        for rows in slices(n_samples, rows_per_slice):
-            part = X if rows_per_slice >= n_samples else X[rows]
+        for start in range(0, n_samples, rows_per_slice):
+            part = X if rows_per_slice >= n_samples else X[start : start + rows_per_slice]
             try:
                 outputs = network.outputs(
                     as_engine_input(part.astype(dtype, copy=False)),
@@ -471,9 +469,12 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             except NotFiniteError:
                 check_X(self, X)  # raises scikit-learn's error
                 raise
-            result.add(outputs if decode is None else decode(outputs))
-        predicted: NDArray[Any] = result.whole
-        return predicted
+            predicted = outputs if decode is None else decode(outputs)
+            if rows_per_slice >= n_samples:
+                return predicted
+            result.add(predicted)
+        whole: NDArray[Any] = result.whole
+        return whole
 
     def _network_for(self, X: Any) -> Network:
         """The fitted network in the dtype used to predict X."""
@@ -527,6 +528,12 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+# The parameters that training takes by the same name.
+_TRAINING_PARAMETERS = sorted(
+    {field.name for field in fields(BaseMLP)} & {field.name for field in fields(TrainingConfig)}
+)
 
 
 def _check_training_weights(

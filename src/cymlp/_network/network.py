@@ -1,7 +1,6 @@
 """A network: the sizes of its layers and one vector of parameters."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from itertools import pairwise
 from operator import is_
 from typing import Any
@@ -142,23 +141,14 @@ class Network:
         dataset = _engine.Dataset(X)
         n_rows = dataset.n_samples if rows is None else len(rows)
         out = np.empty((n_rows, self.units[-1]), dtype=self.parameters.dtype)
-
-        predict = partial(
-            _engine.predict,
-            architecture,
-            self.parameters,
-            dataset,
-            out,
-            order=rows,
-            apply_output_activation=apply_output_activation,
-            check_finite=check_finite,
-        )
+        arguments = architecture, self.parameters, dataset, out, rows
+        options = apply_output_activation, check_finite
         if team is not None or (n_jobs in (None, 1) and is_tiny(n_rows * architecture.n_weights)):
-            is_valid = predict(team=team)
+            is_valid = _engine.predict(*arguments, *options, team)
         else:
             # A forward pass is a third of the arithmetic of a training step.
             with engine_threads(n_jobs, n_rows, architecture.n_weights, 1 / 3) as own_team:
-                is_valid = predict(team=own_team)
+                is_valid = _engine.predict(*arguments, *options, own_team)
         if not is_valid:
             raise NotFiniteError
         return out

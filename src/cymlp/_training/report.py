@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
-class TrainingState:
+class TrainingState(NamedTuple):
     """What a later training needs to continue from this one.
 
     Attributes
@@ -32,8 +31,7 @@ class TrainingState:
     n_epochs_without_progress: int = 0
 
 
-@dataclass(frozen=True)
-class Epoch:
+class Epoch(NamedTuple):
     """The result of one epoch, or of one iteration of L-BFGS.
 
     Attributes

@@ -4,7 +4,6 @@ The engine is called once for each epoch, or for each part between two records.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -156,7 +155,7 @@ class StochasticTraining:
             loss,
             score,
             records,
-            replace(self._stopping.state, n_samples_seen=self._n_samples_seen),
+            self._stopping.state(self._n_samples_seen),
             message,
             self._stopping.best_parameters,
         )

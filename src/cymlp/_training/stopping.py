@@ -1,7 +1,6 @@
 """When training by mini-batches stops because it makes no more progress."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,11 +32,20 @@ class StoppingRule:
 
     def __init__(self, config: TrainingConfig, state: TrainingState) -> None:
         self._config = config
-        self.state = replace(state, best_iteration=None)
+        self._best = state.best
+        self._best_iteration: int | None = None
+        self._n_epochs_without_progress = state.n_epochs_without_progress
+
+    def state(self, n_samples_seen: int) -> TrainingState:
+        """The state to continue from, after so many samples."""
+        return TrainingState(
+            n_samples_seen, self._best, self._best_iteration, self._n_epochs_without_progress
+        )
 
     def _count(self, has_progressed: bool) -> None:
-        n = 0 if has_progressed else self.state.n_epochs_without_progress + 1
-        self.state = replace(self.state, n_epochs_without_progress=n)
+        self._n_epochs_without_progress += 1
+        if has_progressed:
+            self._n_epochs_without_progress = 0
 
     def check_patience(self, on_plateau: Callable[[str], tuple[bool, str]]) -> tuple[bool, str]:
         """Whether to stop, and a message, empty if there is nothing to say.
@@ -46,7 +54,7 @@ class StoppingRule:
         stop (the optimizer may lower the learning rate instead) and the message.
         """
         config = self._config
-        if self.state.n_epochs_without_progress <= config.n_iter_no_change:
+        if self._n_epochs_without_progress <= config.n_iter_no_change:
             return False, ""
         stops, message = on_plateau(
             f"{self._reason} more than tol={config.tol:f} for "
@@ -64,10 +72,10 @@ class LossStopping(StoppingRule):
 
     def end_epoch(self, number: int, loss: float, score: float | None, network: Network) -> None:
         """Update the count with an epoch's loss."""
-        best = np.inf if self.state.best is None else self.state.best
+        best = np.inf if self._best is None else self._best
         # A NaN loss counts as progress, as it does in scikit-learn.
         self._count(not loss > best - self._config.tol)
-        self.state = replace(self.state, best=min(best, loss))
+        self._best = min(best, loss)
 
     def has_diverged(self, loss: float, network: Network) -> bool:
         """Whether a parameter is not finite, which later epochs cannot repair."""
@@ -101,11 +109,11 @@ class EarlyStopping(StoppingRule):
         """Update the count and the best parameters with an epoch's validation score."""
         if score is None:
             raise ValueError("Early stopping needs a validation set.")
-        best = -np.inf if self.state.best is None else self.state.best
+        best = -np.inf if self._best is None else self._best
         # A NaN score counts as progress, as it does in scikit-learn.
         self._count(not score < best + self._config.tol)
         if score > best:
-            self.state = replace(self.state, best=score, best_iteration=number)
+            self._best, self._best_iteration = score, number
             self.best_parameters = network.parameters.copy()
 
     def has_diverged(self, loss: float, network: Network) -> bool:
