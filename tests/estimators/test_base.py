@@ -18,25 +18,9 @@ from comparing import assert_state, error_of, fitted_attributes, parameters, sta
 from cymlp import MLPClassifier, MLPRegressor
 from cymlp._training.config import TrainingConfig
 from cymlp.schedules import LinearDecay
+from small import X, classifier, numbers, regressor, y
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-rng = np.random.default_rng(0)
-X = rng.standard_normal((60, 5))
-y = np.digitize(X[:, 0] + 0.3 * X[:, 1], [-0.5, 0.9])
-numbers = np.sin(2 * X[:, 0]) + X[:, 1]
-PARAMS = {
-    "hidden_layer_sizes": 7, "max_iter": 5, "random_state": 0, "learning_rate_init": 0.01,
-    "batch_size": 16,
-}  # fmt: skip
-
-
-def classifier(**params):
-    return MLPClassifier(**PARAMS | params)
-
-
-def regressor(**params):
-    return MLPRegressor(**PARAMS | params)
 
 
 class TestConfig:

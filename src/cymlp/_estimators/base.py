@@ -33,13 +33,7 @@ from cymlp._estimators.warning import (
     warn_if_clipped,
     warn_if_cut_short,
 )
-from cymlp._network.arrays import (
-    FLOATS,
-    SLICE_BYTES,
-    CollectedRows,
-    as_engine_input,
-    cast_to,
-)
+from cymlp._network.arrays import FLOATS, SLICE_BYTES, CollectedRows, as_engine_input, cast_to
 from cymlp._network.gradient import loss_and_gradients
 from cymlp._network.initializers import Initializer, initializer
 from cymlp._network.layer_sizes import hidden_units, per_layer
@@ -205,15 +199,24 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
             progress.write(epoch.message)
         return task.end_epoch(lambda: self._copy_weights(epoch.best_parameters))
 
+    def _check_data(
+        self, raw_data: RawData, *, reset: bool
+    ) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
+        """X, y and sample weights, checked; X in the form and dtype that the engine needs.
+
+        ``reset`` says whether X determines features and dtype, or has to match the fitted ones.
+        """
+        X, y, sample_weight = raw_data
+        X, y = check_X_y(self, X, y, self._is_valid_y, reset=reset)
+        dtype = X.dtype if reset else self._current_network().parameters.dtype
+        X = as_engine_input(cast_to(X, dtype, "X"))
+        return X, y, None if sample_weight is None else checked_weights(sample_weight, X)
+
     def _encode(
         self, raw_data: RawData, is_first: bool, incremental: bool, classes: Any
     ) -> tuple[TrainingData, NDArray[Any] | None, Targets]:
         """The training data, the sample weights without class weights, and the kind of targets."""
-        X, y, sample_weight = raw_data
-        X, y = check_X_y(self, X, y, self._is_valid_y, reset=is_first)
-        dtype = X.dtype if is_first else self._current_network().parameters.dtype
-        X = as_engine_input(cast_to(X, dtype, "X"))
-        score_weights = None if sample_weight is None else checked_weights(sample_weight, X)
+        X, y, score_weights = self._check_data(raw_data, reset=is_first)
         targets = self._new_targets(y, incremental, classes)
         encoded = targets.encode(y, X.dtype)
         weights = targets.training_weights(y, score_weights, X.dtype)
@@ -223,10 +226,7 @@ class BaseMLP(FittedState, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _encode_for_fitted(self, raw_data: RawData) -> TrainingData:
         """Data encoded for the network that has been, or is being, fitted."""
-        X, y, sample_weight = raw_data
-        X, y = check_X_y(self, X, y, self._is_valid_y, reset=False)
-        X = as_engine_input(cast_to(X, self._current_network().parameters.dtype, "X"))
-        weights = None if sample_weight is None else checked_weights(sample_weight, X)
+        X, y, weights = self._check_data(raw_data, reset=False)
         targets = self._fitted_targets()
         return TrainingData(X, targets.encode(y, X.dtype), self.n_outputs_, weights)
 
