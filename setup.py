@@ -25,6 +25,10 @@ FLAGS = (
     if sys.platform == "win32"
     else ["-O3", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math"]
 )
+# A short loop that crosses a line of the instruction cache can cost a third more; without
+# this, which loops do so is changed by any line added before them.
+if sys.platform != "win32":
+    FLAGS += ["-falign-functions=64", "-falign-loops=32"]
 # Python's own flags have -g, which makes modules ten times as large; CFLAGS may ask for it.
 if sys.platform != "win32" and " -g" not in f" {os.environ.get('CFLAGS', '')}":
     FLAGS.append("-g0")
