@@ -2,12 +2,15 @@
 
 from importlib import import_module as _import_module
 from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from cymlp import schedules
 from cymlp._estimators.classifier import MLPClassifier
 from cymlp._estimators.regressor import MLPRegressor
 from cymlp._show_versions import show_versions
 from cymlp._version import __version__
+
+if _TYPE_CHECKING:
+    from cymlp import datasets, plotting, schedules
 
 # The public name in pickles, reprs and documentation, wherever the code is.
 for _public in (MLPClassifier, MLPRegressor, show_versions):
@@ -26,7 +29,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _ModuleType:
-    """Import ``datasets`` and ``plotting`` on first use, as not everyone needs them."""
-    if name in ("datasets", "plotting"):
+    """Import a public module on first use, as not everyone needs it."""
+    if name in ("datasets", "plotting", "schedules"):
         return _import_module(f"cymlp.{name}")
     raise AttributeError(f"module 'cymlp' has no attribute {name!r}")

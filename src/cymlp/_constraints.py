@@ -13,7 +13,7 @@ class InvalidParameterError(ValueError, TypeError):
     """A parameter's type or value is not allowed. Both a ValueError and a TypeError."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Allowed:
     """One kind of value that a parameter may have, and its description in messages.
 

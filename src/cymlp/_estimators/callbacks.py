@@ -92,7 +92,7 @@ class CallbackSupportMixin(_CallbackSupportMixin):
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _AfterEachEpoch:
     """A FitCallback that calls a function of the estimator and the epoch."""
 

@@ -17,7 +17,7 @@ from cymlp._network.arrays import cast_to
 _NOT_MEASURED_BY_R2 = ("absolute_error", "huber", "quantile")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Targets(ABC):
     """Converts between a user's y and the targets and outputs of a network.
 
@@ -84,7 +84,7 @@ class Targets(ABC):
         return weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumberTargets(Targets):
     """Numbers, one or several for each sample.
 
@@ -140,7 +140,7 @@ class NumberTargets(Targets):
         return float(r2_score(y, predicted, sample_weight=sample_weight))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelTargets(Targets):
     """Labels: binary, multiclass or multilabel.
 

@@ -7,7 +7,6 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from cymlp._training.report import Ending, Outcome
-from cymlp.schedules import Schedule
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
@@ -61,6 +60,8 @@ def warn_if_cut_short(estimator: Any) -> None:
     the one that the schedule would have ended with, had max_iter been the number of epochs run.
     Only cymlp's own schedules are checked.
     """
+    from cymlp.schedules import Schedule  # late, to keep import cymlp fast
+
     schedule, n_iter, max_iter = estimator.learning_rate, estimator.n_iter_, estimator.max_iter
     if (
         not isinstance(schedule, Schedule)

@@ -11,7 +11,7 @@ from cymlp import _engine
 from cymlp._network.arrays import slices
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingData:
     """Samples with their targets and weights.
 
@@ -43,7 +43,7 @@ class TrainingData:
         return _engine.Dataset(self.X, self.targets, self.weights, n_classes=self.n_outputs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Some rows of data, given by their indices, so that nothing is copied.
 

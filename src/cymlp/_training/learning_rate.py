@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cymlp.schedules import Schedule
-
 
 def learning_rate_factors(
     schedule: Callable[[int, int], float], first: int, n_steps: int, total: int
@@ -28,6 +26,8 @@ def learning_rate_factors(
     ValueError
         If a factor is not a finite number of at least 0.
     """
+    from cymlp.schedules import Schedule  # late, to keep import cymlp fast
+
     if isinstance(schedule, Schedule):
         values: Any = schedule(np.arange(first, first + n_steps), total)
         factors: NDArray[np.float64] = values

@@ -75,7 +75,7 @@ class Ending(Enum):
     FAILED = auto()  # L-BFGS could not continue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """How a training has ended.
 

@@ -14,7 +14,7 @@ from cymlp._training.data import Rows
 from cymlp._training.history import RunningMean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ValidationSet:
     """Rows that are not trained on, and how predictions for them are scored.
 
