@@ -225,10 +225,11 @@ def _copy_training(estimator: Any, model: Any) -> None:
     estimator.best_iteration_ = _best_iteration(estimator)
     estimator._no_improvement_count = int(_private(model, "_no_improvement_count"))
     estimator._records = [{"loss": loss} for loss in estimator.loss_curve_]
-    if len(scores or ()) == len(estimator._records):
+    if scores and len(scores) == len(estimator._records):
         for record, score in zip(estimator._records, estimator.validation_scores_, strict=True):
             record["val_score"] = score
-    optimizer = _our_optimizer(estimator, _private(model, "_optimizer"))
+    # Without one, scikit-learn's partial_fit makes a new one too.
+    optimizer = _our_optimizer(estimator, getattr(model, "_optimizer", None))
     if optimizer is not None:
         estimator._optimizer = optimizer
 
@@ -244,6 +245,8 @@ def _best_iteration(estimator: Any) -> int | None:
 
 def _our_optimizer(estimator: Any, theirs: Any) -> Optimizer | None:
     """The optimizer with the settings and state of theirs; None if that fits other weights."""
+    if theirs is None:
+        return None
     parameters = estimator._network.parameters
     solver = "adam" if isinstance(theirs, original_class("AdamOptimizer")) else "sgd"
     states = [_private(theirs, name) for name in _THEIR_STATES[solver]]
