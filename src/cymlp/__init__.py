@@ -5,6 +5,7 @@ from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from cymlp._estimators.classifier import MLPClassifier
+from cymlp._estimators.loading import load
 from cymlp._estimators.regressor import MLPRegressor
 from cymlp._show_versions import show_versions
 from cymlp._version import __version__
@@ -13,7 +14,7 @@ if _TYPE_CHECKING:
     from cymlp import datasets, plotting, schedules
 
 # The public name in pickles, reprs and documentation, wherever the code is.
-for _public in (MLPClassifier, MLPRegressor, show_versions):
+for _public in (MLPClassifier, MLPRegressor, load, show_versions):
     _public.__module__ = __name__
 del _public
 
@@ -22,6 +23,7 @@ __all__ = [
     "MLPRegressor",
     "__version__",
     "datasets",
+    "load",
     "plotting",
     "schedules",
     "show_versions",
