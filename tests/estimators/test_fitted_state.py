@@ -1,6 +1,7 @@
 """The fitted state of an estimator: weights that can be set, history, pickles and copies."""
 
 import copy
+import io
 import os
 import pickle
 import subprocess
@@ -18,6 +19,7 @@ from sklearn.base import clone
 from comparing import parameters
 from cymlp import MLPClassifier, MLPRegressor
 from cymlp._estimators.fitted_state import Snapshot
+from cymlp.schedules import ExponentialDecay
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -96,7 +98,62 @@ class TestWeights:
         assert np.abs(after - before).max() > 0.01
 
 
+def load_with_names(pickled):
+    """The unpickled object, and the modules and names that were imported to load it."""
+    names = set()
+
+    class Recorder(pickle.Unpickler):
+        def find_class(self, module, name):
+            names.add((module, name))
+            return super().find_class(module, name)
+
+    return Recorder(io.BytesIO(pickled)).load(), names
+
+
+def stop_at_once(estimator, epoch):
+    return True
+
+
 class TestPickles:
+    @pytest.mark.parametrize("name", ["binary", "many classes", "multilabel", "numbers"])
+    @pytest.mark.parametrize("solver", ["lbfgs", "sgd", "adam"])
+    def test_a_pickle_names_no_private_class(self, name, solver):
+        """NumPy's functions that make arrays are private, but kept by NumPy for old pickles."""
+        X = np.random.default_rng(0).normal(size=(30, 3))
+        y = {
+            "binary": X[:, 0] > 0,
+            "many classes": np.arange(30).astype(str),
+            "multilabel": (X > 0).astype(int),
+            "numbers": X[:, 0],
+        }[name]
+        Estimator = MLPRegressor if name == "numbers" else MLPClassifier
+        estimator = Estimator(hidden_layer_sizes=4, solver=solver, max_iter=2)
+        if solver != "lbfgs":
+            estimator.set_params(learning_rate=ExponentialDecay(0.5, decay_steps=3))
+        if hasattr(estimator, "set_callbacks"):
+            estimator.set_callbacks(stop_at_once)
+        pickled = pickle.dumps(estimator.fit(X, y), protocol=4)
+        own = {("cymlp", Estimator.__name__)}
+        if solver != "lbfgs":
+            own.add(("cymlp.schedules", "ExponentialDecay"))
+        if hasattr(estimator, "set_callbacks"):
+            own.add((__name__, "stop_at_once"))
+        twin, names = load_with_names(pickled)
+        assert own <= names
+        assert {module.partition(".")[0] for module, _ in names - own} == {"numpy"}
+        assert_array_equal(twin.predict(X), estimator.predict(X))
+
+    def test_skops_needs_to_trust_the_estimator_only(self, digits):
+        skops = pytest.importorskip("skops.io")
+        estimator = MLPClassifier(max_iter=2, random_state=0).fit(*digits)
+        dumped = skops.dumps(estimator)
+        assert skops.get_untrusted_types(data=dumped) == ["cymlp.MLPClassifier"]
+        twin = skops.loads(dumped, trusted=["cymlp.MLPClassifier"])
+        assert_array_equal(twin.predict_proba(digits[0]), estimator.predict_proba(digits[0]))
+        assert_array_equal(
+            twin.partial_fit(*digits).coefs_[0], estimator.partial_fit(*digits).coefs_[0]
+        )
+
     def test_pickle_has_weights_once(self, digits):
         X, y = digits
         for solver, early_stopping, copies in [

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from cymlp._training.config import TrainingConfig
-from cymlp._training.optimizers import OPTIMIZERS
+from cymlp._training.optimizers import OPTIMIZERS, optimizer_from_dict
 
 W = np.ones(7)
 
@@ -34,7 +34,7 @@ def test_the_state_starts_at_0_with_a_row_per_moment(values, n_states, rule, dty
     assert new.state.shape == (n_states, 7)
     assert new.state.dtype == dtype
     assert not new.state.any()
-    assert new._name == rule
+    assert new.rule_name == rule
     assert (new.learning_rate, new.n_updates) == (0.5, 0)
 
 
@@ -106,12 +106,14 @@ class TestContinuing:
         assert adam.state.flags.writeable
         assert_array_equal(adam.state, before)
 
-    def test_pickled(self):
+    def test_as_a_dict(self):
         sgd = optimizer(solver="sgd", learning_rate="adaptive", learning_rate_init=0.1)
         sgd.state[...] = np.arange(7)
         sgd.n_updates = 11
         sgd.on_plateau("No.")
-        twin = pickle.loads(pickle.dumps(sgd))
+        values = sgd.to_dict()
+        assert {type(value) for value in values.values()} <= {str, int, float, dict, np.ndarray}
+        twin = optimizer_from_dict(pickle.loads(pickle.dumps(values)))
         assert_array_equal(twin.state, sgd.state)
         assert (twin.n_updates, twin.learning_rate) == (11, sgd.learning_rate)
         assert twin.on_plateau("No.") == sgd.on_plateau("No.")

@@ -91,6 +91,22 @@ class CallbackSupportMixin(_CallbackSupportMixin):
         super().set_callbacks(*map(_as_fit_callback, callbacks))
         return self
 
+    # A pickle has the functions themselves, so that it depends on no private class.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "_skl_callbacks" in state:
+            state["_skl_callbacks"] = [
+                callback.function if isinstance(callback, _AfterEachEpoch) else callback
+                for callback in state["_skl_callbacks"]
+            ]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_skl_callbacks" in state:
+            self._skl_callbacks = [*map(_as_fit_callback, state["_skl_callbacks"])]
+
 
 @dataclass(frozen=True, eq=False)
 class _AfterEachEpoch:

@@ -15,7 +15,7 @@ from cymlp._estimators.base import BaseMLP
 from cymlp._estimators.callbacks import only_if, with_callbacks
 from cymlp._estimators.input_validation import are_plain_labels
 from cymlp._estimators.parameters import is_stochastic
-from cymlp._estimators.targets import LabelTargets, fitted_binarizer
+from cymlp._estimators.targets import LabelTargets, describe_labels
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -231,10 +231,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _is_valid_y = staticmethod(are_plain_labels)
 
     def _fitted_targets(self) -> LabelTargets:
+        return self._targets(self.n_outputs_)
+
+    def _targets(self, n_outputs: int | None) -> LabelTargets:
         return LabelTargets(
-            self.n_outputs_,
+            n_outputs,
             self.classes_,
-            self._label_binarizer,
+            self._y_type,
+            self._y_is_sparse,
             self.label_smoothing,
             self.class_weight,
         )
@@ -242,13 +246,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _new_targets(self, y: NDArray[Any], incremental: bool, classes: Any) -> LabelTargets:
         if incremental and self._is_first_partial_fit(classes):
             multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = fitted_binarizer(y if multilabel else classes)
+            _, self._y_type, self._y_is_sparse = describe_labels(y if multilabel else classes)
             self.classes_ = unique_labels(classes)
         if hasattr(self, "classes_") and (self.warm_start or incremental):
             self._check_classes(unique_labels(y))
         else:
-            self._label_binarizer = fitted_binarizer(y)
-            self.classes_ = self._label_binarizer.classes_
+            self.classes_, self._y_type, self._y_is_sparse = describe_labels(y)
         if incremental and self.class_weight == "balanced":
             raise ValueError(
                 "class_weight 'balanced' is not supported for partial_fit. In order to use "
@@ -257,9 +260,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "to properly estimate the class frequency distributions. Pass the resulting "
                 "weights as the class_weight parameter."
             )
-        return LabelTargets(
-            None, self.classes_, self._label_binarizer, self.label_smoothing, self.class_weight
-        )
+        return self._targets(None)
 
     def _is_first_partial_fit(self, classes: Any) -> bool:
         """Whether this call of partial_fit sets the classes; ValueError if they do not match."""
@@ -358,7 +359,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"numbers from 0 on. Got classes {classes!r} for {n_outputs} outputs."
             )
         classifier = cls(**params)
-        classifier._label_binarizer = fitted_binarizer(
+        _, classifier._y_type, classifier._y_is_sparse = describe_labels(
             np.eye(2, n_outputs, dtype=int) if multilabel else labels
         )
         classifier.classes_ = labels
@@ -367,7 +368,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"The last layer has {n_outputs} outputs for {len(labels)} classes: {labels}."
             )
         if n_outputs == 2 and not multilabel:
-            classifier._label_binarizer.y_type_ = "multiclass"
+            classifier._y_type = "multiclass"
         return classifier._set_weights(coefs, intercepts, "hidden_layer_sizes" in params)
 
     @with_callbacks

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cymlp._network.network import Network
 from cymlp._training.history import as_arrays
-from cymlp._training.optimizers import Optimizer
+from cymlp._training.optimizers import Optimizer, optimizer_from_dict
 from cymlp._training.report import Epoch, TrainingState
 
 # Attributes that a fit continues only with warm_start or in partial_fit.
@@ -148,23 +148,32 @@ class FittedState:
             self.best_iteration_ = state.best_iteration
 
     def __getstate__(self) -> dict[str, Any]:
-        # The weights once; the optimizer's state only if partial_fit would continue from it.
+        # Plain values and arrays only, so that a pickle depends on no private class. The weights
+        # once; the optimizer's state only if partial_fit would continue from it.
         state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
-        network = state.get("_network")
-        if network is not None:
-            if network.consists_of(state.get("coefs_", ()), state.get("intercepts_", ())):
-                del state["coefs_"], state["intercepts_"]
-            else:
-                del state["_network"]
-        if self.solver == "lbfgs" or self.early_stopping:
-            state.pop("_optimizer", None)
+        network, optimizer = state.pop("_network", None), state.pop("_optimizer", None)
+        if network is not None and network.consists_of(
+            state.get("coefs_", ()), state.get("intercepts_", ())
+        ):
+            del state["coefs_"], state["intercepts_"]
+            state["_units"], state["_parameters"] = network.units, network.parameters
+        if optimizer is not None and self.solver != "lbfgs" and not self.early_stopping:
+            state["_optimizer"] = optimizer.to_dict()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[misc]
-        if "_network" in state:
-            self.coefs_ = list(self._network.coefs)
-            self.intercepts_ = list(self._network.intercepts)
+        fitted = dict(state)
+        if "_units" in fitted:
+            # asarray makes a view of joblib's memory map a plain array, still backed by the map.
+            network = Network(fitted.pop("_units"), np.asarray(fitted.pop("_parameters")))
+            fitted |= {
+                "_network": network,
+                "coefs_": list(network.coefs),
+                "intercepts_": list(network.intercepts),
+            }
+        if "_optimizer" in fitted:
+            fitted["_optimizer"] = optimizer_from_dict(fitted["_optimizer"])
+        super().__setstate__(fitted)  # type: ignore[misc]
 
 
 class Snapshot:

@@ -148,26 +148,28 @@ class LabelTargets(Targets):
     ----------
     classes : ndarray of shape (n_classes,)
         In ascending order.
-    binarizer : LabelBinarizer
-        scikit-learn's, fitted to such labels; it knows which of the three kinds they are.
+    y_type : {"binary", "multiclass", "multilabel-indicator"}
+    y_is_sparse : bool
+        Whether y was a sparse indicator matrix, as predictions then are.
     label_smoothing, class_weight
         The estimator's parameters.
     """
 
     classes: NDArray[Any]
-    binarizer: Any
+    y_type: str
+    y_is_sparse: bool = False
     label_smoothing: float = 0.0
     class_weight: Any = None
 
     @property
     def is_multiclass(self) -> bool:
         """Whether each sample has one of several classes, with an output for each class."""
-        return bool(self.binarizer.y_type_ == "multiclass")
+        return self.y_type == "multiclass"
 
     @property
     def is_multilabel(self) -> bool:
         """Whether each sample has any number of labels, with an output for each label."""
-        return bool(self.binarizer.y_type_.startswith("multilabel"))
+        return self.y_type.startswith("multilabel")
 
     @property
     def output_activation(self) -> str:
@@ -185,7 +187,7 @@ class LabelTargets(Targets):
         if not self.is_multilabel:
             is_second: NDArray[np.bool_] = (y == self.classes[-1]) & (len(self.classes) == 2)
             return is_second[:, np.newaxis]
-        return np.ascontiguousarray(self.binarizer.transform(y), dtype=bool)
+        return np.ascontiguousarray(self._binarizer().transform(y), dtype=bool)
 
     def _check_labels(self, y: NDArray[Any]) -> None:
         """ValueError unless y has the shape and only the classes that the network was fitted to."""
@@ -205,10 +207,20 @@ class LabelTargets(Targets):
             numbers = outputs if outputs.ndim == 1 else outputs.argmax(axis=1)
             labels: NDArray[Any] = self.classes.take(numbers)
         else:
-            labels = self.binarizer.inverse_transform(
+            labels = self._binarizer().inverse_transform(
                 outputs.ravel() if outputs.shape[1] == 1 else outputs
             )
         return labels
+
+    def _binarizer(self) -> Any:
+        """scikit-learn's LabelBinarizer, as if it had been fitted to such labels."""
+        from sklearn.preprocessing import LabelBinarizer  # late, to keep import cymlp fast
+
+        binarizer = LabelBinarizer()
+        binarizer.classes_ = np.arange(len(self.classes)) if self.is_multilabel else self.classes
+        binarizer.y_type_ = self.y_type
+        binarizer.sparse_input_ = self.y_is_sparse
+        return binarizer
 
     def score(
         self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None
@@ -250,17 +262,19 @@ class LabelTargets(Targets):
         return factors if weights is None else weights * factors
 
 
-def fitted_binarizer(y: Any) -> Any:
-    """LabelBinarizer().fit(y), without its half millisecond of checks if y is plain labels."""
+def describe_labels(y: Any) -> tuple[NDArray[Any], str, bool]:
+    """``classes``, ``y_type`` and ``y_is_sparse`` of these labels.
+
+    They are what LabelBinarizer learns from y, without its half millisecond of checks if y is plain
+    labels.
+    """
+    if are_plain_labels(y):
+        classes = np.unique(y)
+        return classes, "binary" if len(classes) <= 2 else "multiclass", False
     from sklearn.preprocessing import LabelBinarizer  # late, to keep import cymlp fast
 
-    binarizer = LabelBinarizer()
-    if not are_plain_labels(y):
-        return binarizer.fit(y)
-    binarizer.classes_ = np.unique(y)
-    binarizer.y_type_ = "binary" if len(binarizer.classes_) <= 2 else "multiclass"
-    binarizer.sparse_input_ = False
-    return binarizer
+    binarizer = LabelBinarizer().fit(y)
+    return binarizer.classes_, binarizer.y_type_, binarizer.sparse_input_
 
 
 def _class_factors(class_weight: Any, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,6 @@
 """The settings and state of SGD and Adam; the engine does their arithmetic."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,8 @@ from cymlp._training.config import TrainingConfig
 
 class Optimizer:
     """An update rule's settings and state, as plain values and one array that can be pickled.
+
+    It has plain attributes only, so ``to_dict`` is all of it.
 
     Parameters
     ----------
@@ -33,11 +34,13 @@ class Optimizer:
         Number of updates so far.
     """
 
+    solver: ClassVar[str]
+
     def __init__(
         self, rule: str, config: TrainingConfig, parameters: NDArray[Any], **settings: float
     ) -> None:
-        self._name = rule
-        self._settings = settings
+        self.rule_name = rule
+        self.settings = settings
         self.learning_rate = float(config.learning_rate_init)
         self.n_updates = 0
         self.state = np.zeros((self.rule().n_states, parameters.size), parameters.dtype)
@@ -45,12 +48,16 @@ class Optimizer:
     def rule(self, **settings: float) -> _engine.UpdateRule:
         """The engine's update rule; ``settings`` are weight decay and clipping."""
         return _engine.UpdateRule(
-            self._name,
+            self.rule_name,
             learning_rate=self.learning_rate,
             n_updates=self.n_updates,
-            **self._settings,
+            **self.settings,
             **settings,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The solver, and all settings and state as plain values and one array, not copied."""
+        return {"solver": self.solver, **vars(self)}
 
     def matches(self, parameters: NDArray[Any]) -> bool:
         """Whether the state has the size and dtype of these parameters; makes it writable if so."""
@@ -75,6 +82,8 @@ class SGD(Optimizer):
     all others set it for each update.
     """
 
+    solver = "sgd"
+
     def __init__(self, config: TrainingConfig, parameters: NDArray[Any]) -> None:
         rule = "momentum"
         if config.momentum == 0:
@@ -82,18 +91,16 @@ class SGD(Optimizer):
         elif config.nesterovs_momentum:
             rule = "nesterov"
         super().__init__(rule, config, parameters, momentum=config.momentum)
-        self._schedule = config.learning_rate if isinstance(config.learning_rate, str) else None
-        self._learning_rate_init = config.learning_rate_init
-        self._power_t = config.power_t
+        self.schedule = config.learning_rate if isinstance(config.learning_rate, str) else None
+        self.learning_rate_init = float(config.learning_rate_init)
+        self.power_t = config.power_t
 
     def end_epoch(self, n_samples_seen: int) -> None:
-        if self._schedule == "invscaling":
-            self.learning_rate = (
-                float(self._learning_rate_init) / (n_samples_seen + 1) ** self._power_t
-            )
+        if self.schedule == "invscaling":
+            self.learning_rate = self.learning_rate_init / (n_samples_seen + 1) ** self.power_t
 
     def on_plateau(self, reason: str) -> tuple[bool, str]:
-        if self._schedule != "adaptive":
+        if self.schedule != "adaptive":
             return super().on_plateau(reason)
         if self.learning_rate <= 1e-6:
             return super().on_plateau(f"{reason} Learning rate too small.")
@@ -103,6 +110,8 @@ class SGD(Optimizer):
 
 class Adam(Optimizer):
     """Adam, with a constant learning rate."""
+
+    solver = "adam"
 
     def __init__(self, config: TrainingConfig, parameters: NDArray[Any]) -> None:
         super().__init__(
@@ -116,7 +125,13 @@ class Adam(Optimizer):
 
 
 # The optimizer of each solver that trains by mini-batches.
-OPTIMIZERS: dict[str, Callable[[TrainingConfig, NDArray[Any]], Optimizer]] = {
-    "sgd": SGD,
-    "adam": Adam,
-}
+OPTIMIZERS: dict[str, type[SGD] | type[Adam]] = {kind.solver: kind for kind in (SGD, Adam)}
+
+
+def optimizer_from_dict(values: dict[str, Any]) -> Optimizer:
+    """The optimizer whose ``to_dict`` returned these values."""
+    attributes = dict(values)
+    kind = OPTIMIZERS[attributes.pop("solver")]
+    optimizer = kind.__new__(kind)
+    vars(optimizer).update(attributes)
+    return optimizer
