@@ -12,6 +12,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
+from reprlib import repr as shown
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 
 Path = str | os.PathLike[str]
 
-_MAX_HEADER = 100_000_000
+# Less than the format's 100 MB, as parsed JSON can take 25 times its size in memory.
+_MAX_HEADER = 10_000_000
+_MAX_BRACKETS = 200_000
 _MAX_SIZE = 2**63 - 1
 _ALIGNMENT = 64  # of the data in memory: a cache line
 
@@ -60,13 +63,21 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > _MAX_HEADER:
-        raise ValueError(f"The header has {len(text)} bytes, more than the format's {_MAX_HEADER}.")
+        raise ValueError(f"the header has {len(text)} bytes, more than {_MAX_HEADER}")
+    _check_brackets(text)
     with _replacing(os.fsdecode(path)) as file:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         for tensor in tensors.values():
             little = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
             file.write(np.ascontiguousarray(little).data)
+
+
+def _check_brackets(text: bytes) -> None:
+    """ValueError if the header has so many objects that parsing it would take much memory."""
+    n_brackets = text.count(b"[") + text.count(b"{")
+    if n_brackets > _MAX_BRACKETS:
+        raise ValueError(f"the header has {n_brackets} brackets, more than {_MAX_BRACKETS}")
 
 
 @contextlib.contextmanager
@@ -152,9 +163,11 @@ def _read(file: BinaryIO, size: int) -> tuple[dict[str, NDArray[Any]], dict[str,
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, _MAX_HEADER):
         raise ValueError(
-            f"not a safetensors file, as it has {size} bytes and begins with the length {length}"
+            f"not a file that can be read, as a header of {length} bytes, at most {_MAX_HEADER}, "
+            f"does not fit into its {size}"
         )
     text = file.read(length)
+    _check_brackets(text)
     if not text.startswith(b"{"):
         raise ValueError("not a safetensors file, as its header is not a JSON object")
     header = parse(text.decode())
@@ -166,7 +179,7 @@ def _read(file: BinaryIO, size: int) -> tuple[dict[str, NDArray[Any]], dict[str,
     end = 0
     for start, stop, _, _, name in entries:
         if start != end:
-            raise ValueError(f"the data of {name!r} begin at {start}, not at {end}")
+            raise ValueError(f"the data of {shown(name)} begin at {start}, not at {end}")
         end = stop
     if end != size - 8 - length:
         raise ValueError(f"the arrays have {end} bytes, and the file has {size - 8 - length}")
@@ -175,7 +188,7 @@ def _read(file: BinaryIO, size: int) -> tuple[dict[str, NDArray[Any]], dict[str,
     for start, stop, dtype, shape, name in entries:
         part = data[start:stop]
         if dtype.kind == "b" and (part > 1).any():
-            raise ValueError(f"{name!r} has bytes that are neither true nor false")
+            raise ValueError(f"{shown(name)} has bytes that are neither true nor false")
         tensors[name] = part.view(dtype).reshape(shape)
     return tensors, metadata
 
@@ -199,21 +212,23 @@ def _not_json(constant: str) -> None:
 def _entry(name: str, entry: Any) -> tuple[int, int, np.dtype[Any], list[int]]:
     """Start and end of an array's data, its dtype and its shape."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"the entry of {name!r} is not dtype, shape and data_offsets")
+        raise ValueError(f"the entry of {shown(name)} is not dtype, shape and data_offsets")
     dtype = _DTYPES.get(entry["dtype"]) if isinstance(entry["dtype"], str) else None
     if dtype is None:
-        raise ValueError(f"{name!r} has the unknown dtype {entry['dtype']!r}")
+        raise ValueError(f"{shown(name)} has the unknown dtype {shown(entry['dtype'])}")
     shape, offsets = entry["shape"], entry["data_offsets"]
     for numbers in (shape, offsets):
-        if not isinstance(numbers, list) or not all(
-            type(number) is int and 0 <= number <= _MAX_SIZE for number in numbers
+        if not isinstance(numbers, list) or not (
+            len(numbers) <= 32 and all(type(n) is int and 0 <= n <= _MAX_SIZE for n in numbers)
         ):
-            raise ValueError(f"the shape or data_offsets of {name!r} are not a list of sizes")
-    if len(shape) > 32 or math.prod(n or 1 for n in shape) * dtype.itemsize > _MAX_SIZE:
-        raise ValueError(f"the shape {shape} of {name!r} is too large")
-    n_bytes = math.prod(shape) * dtype.itemsize
-    if len(offsets) != 2 or offsets[1] - offsets[0] != n_bytes:
-        raise ValueError(f"{name!r} of shape {shape} has {n_bytes} bytes, not those from {offsets}")
+            raise ValueError(f"shape or data_offsets of {shown(name)} are {shown(numbers)}")
+    if math.prod(n or 1 for n in shape) * dtype.itemsize > _MAX_SIZE:
+        raise ValueError(f"the shape {shown(shape)} of {shown(name)} is too large")
+    size = math.prod(shape) * dtype.itemsize
+    if len(offsets) != 2 or offsets[1] - offsets[0] != size:
+        raise ValueError(
+            f"{shown(name)} needs {size} bytes, but its data_offsets are {shown(offsets)}"
+        )
     return offsets[0], offsets[1], dtype, shape
 
 

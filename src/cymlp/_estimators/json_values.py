@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import fields
 from numbers import Integral, Real
+from reprlib import repr as shown
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def encode(value: Any) -> Any:
         If there is no JSON for it.
     """
     if value is None or isinstance(value, bool | str):
-        return value if value is None or isinstance(value, bool) else str(value)
+        return value
     if isinstance(value, np.bool_):
         return bool(value)
     if isinstance(value, Integral):
@@ -87,30 +88,26 @@ def decode(encoded: Any) -> Any:
         [(kind, content)] = encoded.items()
         if kind in _DECODERS:
             return _DECODERS[kind](content)
-    raise ValueError(f"unknown kind of value {_shown(encoded)}")
+    raise ValueError(f"unknown kind of value {shown(encoded)}")
 
 
 def check_keys(value: Any, *names: str) -> dict[str, Any]:
     """``value``; ValueError unless it is a JSON object with exactly these keys."""
     if not isinstance(value, dict) or value.keys() != set(names):
-        raise ValueError(f"{_shown(value)} is not an object of {', '.join(names)}")
+        raise ValueError(f"{shown(value)} is not an object of {', '.join(names)}")
     return value
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _list(content: Any) -> list[Any]:
     if not isinstance(content, list):
-        raise ValueError(f"{_shown(content)} is not a list")
-    return [decode(item) for item in content]
+        raise ValueError(f"{shown(content)} is not a list")
+    decoded: list[Any] = decode(content)
+    return decoded
 
 
 def _decode_float(content: Any) -> float:
     if content not in _NOT_FINITE:
-        raise ValueError(f"{_shown(content)} is none of {', '.join(_NOT_FINITE)}")
+        raise ValueError(f"{shown(content)} is none of {', '.join(_NOT_FINITE)}")
     return float(content)
 
 
@@ -130,13 +127,14 @@ def _decode_array(content: Any) -> NDArray[Any]:
     dtype = _DTYPES.get(content["dtype"]) if isinstance(content["dtype"], str) else None
     values, shape = _list(content["values"]), _list(content["shape"])
     if dtype is None or not all(type(value) in _VALUE_TYPES[dtype.kind] for value in values):
-        raise ValueError(f"an array has a dtype or values that do not fit: {_shown(content)}")
-    if not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) != len(values):
-        raise ValueError(f"an array of {len(values)} values has shape {_shown(shape)}")
+        raise ValueError(f"an array has a dtype or values that do not fit: {shown(content)}")
+    is_shape = len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
+    if not is_shape or math.prod(shape) != len(values):
+        raise ValueError(f"an array of {len(values)} values has shape {shown(shape)}")
     if is_str:
         width, needed = content["width"], max(map(len, values), default=0)
         if type(width) is not int or width < needed:
-            raise ValueError(f"an array of strings has width {_shown(width)} for {needed}")
+            raise ValueError(f"an array of strings has width {shown(width)} for {needed}")
         if width * len(values) <= _MAX_PADDED:
             dtype = np.dtype(f"<U{width}")
     try:
@@ -152,7 +150,7 @@ def _decode_schedule(content: Any) -> Any:
     check_keys(content, "name", "params")
     name, params = content["name"], content["params"]
     if name not in schedules.__all__ or name == "Schedule" or not isinstance(params, dict):
-        raise ValueError(f"there is no schedule {_shown(name)} in cymlp.schedules")
+        raise ValueError(f"there is no schedule {shown(name)} in cymlp.schedules")
     kind = getattr(schedules, name)
     try:
         return kind(**{key: decode(value) for key, value in params.items()})

@@ -4,7 +4,7 @@ import os
 
 from cymlp._estimators.classifier import MLPClassifier
 from cymlp._estimators.regressor import MLPRegressor
-from cymlp._estimators.saving import load_as
+from cymlp._estimators.restoring import load_as
 
 _CLASSES = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 
