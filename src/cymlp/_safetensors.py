@@ -163,13 +163,13 @@ def _read(file: BinaryIO, size: int) -> tuple[dict[str, NDArray[Any]], dict[str,
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, _MAX_HEADER):
         raise ValueError(
-            f"not a file that can be read, as a header of {length} bytes, at most {_MAX_HEADER}, "
-            f"does not fit into its {size}"
+            f"no safetensors file, or one with a header of more than {_MAX_HEADER} bytes: of its "
+            f"{size} bytes, {length} would be the header"
         )
     text = file.read(length)
     _check_brackets(text)
     if not text.startswith(b"{"):
-        raise ValueError("not a safetensors file, as its header is not a JSON object")
+        raise ValueError("no safetensors file, as its header is not a JSON object")
     header = parse(text.decode())
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
