@@ -123,7 +123,10 @@ def _describe(
     """The arrays and the description of a fitted estimator."""
     network, attributes = estimator._current_network(), vars(estimator)
     # The records first: they have the largest items, so every array is aligned in the file.
-    tensors = {f"history.{name}": column for name, column in estimator.history_.items()}
+    tensors = {
+        f"history.{name}": column.astype(np.float64 if column.dtype.kind == "f" else np.int64)
+        for name, column in estimator.history_.items()
+    }
     curves = {name: attributes.get(name) for name in CURVES}
     tensors |= {name: np.array(curve, float) for name, curve in curves.items() if curve is not None}
     tensors |= {f"coefs_.{i}": W for i, W in enumerate(network.coefs)}
@@ -146,27 +149,31 @@ def _describe(
         "format_version": FORMAT_VERSION,
         "class": public_name(type(estimator)),
         "cymlp_version": __version__,
-        "params": _encode_parameters(estimator, skip),
-        "fitted": {name: encode(value) for name, value in fitted.items()},
+        "params": _encoded(
+            _saved_parameters(estimator, skip), ' To leave it out, use skip=["{}"].'
+        ),
+        "fitted": _encoded(fitted),
     }
 
 
-def _encode_parameters(estimator: Any, skip: str | Iterable[str]) -> dict[str, Any]:
-    params = estimator.get_params(deep=False)
+def _saved_parameters(estimator: Any, skip: str | Iterable[str]) -> dict[str, Any]:
+    """The parameters that are not to be skipped."""
+    params: dict[str, Any] = estimator.get_params(deep=False)
     skipped = {skip} if isinstance(skip, str) else set(skip)
     if unknown := skipped - params.keys():
         raise ValueError(
             f"skip has {unknown}, and {type(estimator).__name__} has no such parameter."
         )
+    return {name: value for name, value in params.items() if name not in skipped}
+
+
+def _encoded(values: dict[str, Any], advice: str = "") -> dict[str, Any]:
     encoded = {}
-    for name, value in params.items():
-        if name in skipped:
-            continue
+    for name, value in values.items():
         try:
             encoded[name] = encode(value)
         except (ValueError, RecursionError) as error:
             raise ValueError(
-                f"The parameter {name}={value!r} cannot be saved: {error}. To save the estimator "
-                f"without it, use skip=[{name!r}]."
+                f"{name}={value!r} cannot be saved: {error}.{advice.format(name)}"
             ) from error
     return encoded
