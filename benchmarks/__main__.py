@@ -4,7 +4,7 @@ import argparse
 import sys
 from types import ModuleType
 
-from benchmarks import courses, kernels, memory, options, predict, race, report, scaling
+from benchmarks import courses, kernels, memory, options, predict, race, report, saving, scaling
 
 BENCHMARKS: dict[str, ModuleType] = {
     "race": race,
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "memory": memory,
     "scaling": scaling,
     "options": options,
+    "saving": saving,
     "courses": courses,
 }
 

@@ -17,6 +17,7 @@ if not (ROOT / "benchmarks").is_dir():
 sys.path.append(str(ROOT))
 race = import_module("benchmarks.race")
 report = import_module("benchmarks.report")
+saving = import_module("benchmarks.saving")
 trainers = import_module("benchmarks.trainers")
 worker = import_module("benchmarks.worker")
 workloads = import_module("benchmarks.workloads")
@@ -190,3 +191,12 @@ def test_saved_results_can_be_shown():
     assert race.tables(results)
     assert race.summary(results)
     assert report.circumstances(results)
+
+
+def test_saved_models():
+    options = report.Options(rounds=1, dtypes=("float32",), only="multilabel", rows_limit=60)
+    results = saving.measure(options)
+    [case] = results["cases"]
+    assert case["predictions"].pop("ONNX", "to ").startswith("to ")
+    assert set(case["predictions"].values()) == {"bits"}
+    assert saving.tables(results).count("| multilabel | float32 |") == 3

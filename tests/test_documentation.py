@@ -25,6 +25,7 @@ NEEDED = {
     "learning": ["pandas", "sklearn.callback"],
     "pytorch": ["torch"],
     "quickstart": ["matplotlib"],
+    "saving": ["safetensors", "skops"],
 }
 
 

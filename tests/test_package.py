@@ -33,8 +33,8 @@ def test_version():
 
 def test_public_names():
     assert sorted(cymlp.__all__) == [
-        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "patch_sklearn", "plotting",
-        "schedules", "show_versions", "unpatch_sklearn",
+        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "load", "patch_sklearn",
+        "plotting", "schedules", "show_versions", "unpatch_sklearn",
     ]  # fmt: skip
     public = {name for name in vars(cymlp) if not name.startswith("_")}
     assert public <= set(cymlp.__all__) | {"annotations"}
@@ -166,6 +166,7 @@ reveal_type(clf.predict(X))
 reveal_type(clf.predict_proba(X))
 reveal_type(MLPClassifier.from_weights(clf.coefs_, clf.intercepts_, classes=clf.classes_))
 reveal_type(MLPRegressor.from_weights([X], [np.zeros(2)]))
+reveal_type(MLPRegressor.load("model.safetensors"))
 reveal_type(schedules.CosineDecay()(1, 10))
 reveal_type(schedules.CosineDecay()(np.arange(3), 10))
 clf.fit(X, y, eval_set=None)
@@ -188,7 +189,7 @@ def test_types_of_a_users_file(tmp_path):
     )
     assert revealed == [
         classifier, regressor, classifier, regressor, "numpy.ndarray", "numpy.ndarray",
-        classifier, regressor, "float", "numpy.ndarray",
+        classifier, regressor, regressor, "float", "numpy.ndarray",
     ], result.stdout  # fmt: skip
     errors = re.findall("error: (.*)", result.stdout)
     assert len(errors) == 1, errors

@@ -5,6 +5,7 @@ from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from cymlp._estimators.classifier import MLPClassifier
+from cymlp._estimators.loading import load
 from cymlp._estimators.regressor import MLPRegressor
 from cymlp._patching import patch_sklearn, unpatch_sklearn
 from cymlp._show_versions import show_versions
@@ -14,7 +15,14 @@ if _TYPE_CHECKING:
     from cymlp import datasets, plotting, schedules
 
 # The public name in pickles, reprs and documentation, wherever the code is.
-for _public in (MLPClassifier, MLPRegressor, patch_sklearn, show_versions, unpatch_sklearn):
+for _public in (
+    MLPClassifier,
+    MLPRegressor,
+    load,
+    patch_sklearn,
+    show_versions,
+    unpatch_sklearn,
+):
     _public.__module__ = __name__
 del _public
 
@@ -23,6 +31,7 @@ __all__ = [
     "MLPRegressor",
     "__version__",
     "datasets",
+    "load",
     "patch_sklearn",
     "plotting",
     "schedules",

@@ -26,7 +26,8 @@ from cymlp._estimators.input_validation import (
 )
 from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
-from cymlp._estimators.scikit_learn import ScikitLearnConversion
+from cymlp._estimators.saving import SavingMixin
+from cymlp._estimators.scikit_learn import ConversionMixin
 from cymlp._estimators.targets import Targets
 from cymlp._estimators.warning import (
     warn_about_outcome,
@@ -51,7 +52,7 @@ RawData = tuple[Any, Any, Any]
 
 
 @dataclass(kw_only=True, eq=False, repr=False, match_args=False)
-class BaseMLP(FittedState, ScikitLearnConversion, CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, BaseEstimator, ABC):
     """Base class of MLPClassifier and MLPRegressor.
 
     Its fields are the parameters that both have, all keyword-only.

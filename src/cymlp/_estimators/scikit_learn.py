@@ -63,7 +63,7 @@ _THEIR_SETTINGS = {
 _THEIR_STATES = {"adam": ("ms", "vs"), "sgd": ("velocities",)}
 
 
-class ScikitLearnConversion:
+class ConversionMixin:
     """``from_sklearn`` and ``to_sklearn``."""
 
     @classmethod

@@ -96,8 +96,11 @@ class Network:
         ):
             raise ValueError(f"The shapes of the layers do not agree: {shapes}.")
         single = all(array.dtype == np.float32 for array in weights + biases)
-        parameters = np.concatenate([array.ravel() for array in weights + biases])
-        return cls(units, parameters.astype(np.float32 if single else np.float64, copy=False))
+        parameters = aligned_empty(n_parameters(units), np.float32 if single else np.float64)
+        network = cls(units, parameters)
+        for own, given in zip(network.coefs + network.intercepts, weights + biases, strict=True):
+            own[...] = given
+        return network
 
     def outputs(
         self,
@@ -178,7 +181,7 @@ class Network:
 
     def is_finite(self) -> bool:
         """Whether no parameter is infinite or NaN."""
-        return bool(np.isfinite(self.parameters).all())
+        return bool(_engine.is_finite(self.parameters[np.newaxis]))
 
     def __getstate__(self) -> dict[str, Any]:
         # Without the views, which would be pickled as copies.
