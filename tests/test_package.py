@@ -33,8 +33,8 @@ def test_version():
 
 def test_public_names():
     assert sorted(cymlp.__all__) == [
-        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "plotting", "schedules",
-        "show_versions",
+        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "onnx", "plotting",
+        "schedules", "show_versions",
     ]  # fmt: skip
     public = {name for name in vars(cymlp) if not name.startswith("_")}
     assert public <= set(cymlp.__all__) | {"annotations"}
@@ -82,12 +82,27 @@ def modules_for_this_cpu():
     return [name for name in names if not (foreign and name.endswith(foreign))]
 
 
+# What modules, or their examples, need.
+NEEDED = {
+    "cymlp.plotting": "matplotlib", "cymlp.onnx": "onnx.helper", "cymlp.onnx._skl2onnx": "skl2onnx",
+}  # fmt: skip
+
+
+def is_installed(name):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
 def test_examples_in_docstrings():
     """The doctests of all modules."""
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     tried = set()
     for name in modules_for_this_cpu():
-        if name.startswith("cymlp.plotting") and not importlib.util.find_spec("matplotlib"):
+        needed = [module for start, module in NEEDED.items() if name.startswith(start)]
+        if not all(map(is_installed, needed)):
             continue
         results = doctest.testmod(importlib.import_module(name), optionflags=flags)
         assert results.failed == 0, name
@@ -242,6 +257,16 @@ def test_import_starts_nothing():
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert result.stdout.strip() == "None"
+
+
+def test_onnx_is_optional():
+    """Importing cymlp.onnx needs neither onnx nor skl2onnx; the error says what to install."""
+    program = (
+        "import sys; sys.modules.update({'onnx': None, 'skl2onnx': None}); import cymlp; "
+        "cymlp.onnx.to_onnx(cymlp.MLPRegressor())"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert 'ImportError: to_onnx needs onnx: pip install "cymlp[onnx]"' in result.stderr
 
 
 # In place of Cython's own, which is slower than everything else in this file.
