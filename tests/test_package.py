@@ -18,7 +18,7 @@ import pytest
 import sklearn.neural_network
 
 import cymlp
-from cymlp import MLPClassifier, MLPRegressor, _engine, datasets, schedules
+from cymlp import MLPClassifier, MLPRegressor, _engine, datasets, onnx, schedules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -133,7 +133,7 @@ def test_missing_engine_attributes(name, error, match, monkeypatch):
         _engine.__getattr__(name)
 
 
-@pytest.mark.parametrize("owner", [MLPClassifier, MLPRegressor, schedules, datasets])
+@pytest.mark.parametrize("owner", [MLPClassifier, MLPRegressor, schedules, datasets, onnx])
 def test_signatures_can_be_read(owner):
     """help() shows annotations as written, not NumPy's expanded types."""
     for name, function in inspect.getmembers(owner, callable):

@@ -34,10 +34,6 @@ def _exp(z: Tensor) -> Tensor:
     return z.graph.node("Exp", z)
 
 
-def _max(z: Tensor, least: Tensor | float) -> Tensor:
-    return z.graph.node("Max", z, least)
-
-
 def _min(z: Tensor, most: float) -> Tensor:
     return z.graph.node("Min", z, most)
 
@@ -60,7 +56,7 @@ def _relu(z: Tensor) -> Tensor:
 
 
 def _leaky_relu(z: Tensor) -> Tensor:
-    return _max(z, _LEAK * z)
+    return z.graph.node("Max", z, _LEAK * z)
 
 
 def _expm1_below(z: Tensor) -> Tensor:

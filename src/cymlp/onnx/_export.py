@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cymlp._estimators.classifier import MLPClassifier
     from cymlp._estimators.regressor import MLPRegressor
 
-# The oldest versions that have all operators used: ONNX 1.8 and ONNX Runtime 1.6 know them.
+# Those of ONNX 1.8, which has all the operators: old runtimes can read the models.
 _OPSET, _IR_VERSION = 13, 7
 _OUTPUTS = ("label", "probabilities", "variable")
 

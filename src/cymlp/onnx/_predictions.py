@@ -34,7 +34,8 @@ def check_estimator(estimator: Any) -> None:
             "estimator must be a cymlp.MLPClassifier or a cymlp.MLPRegressor, got "
             f"{estimator!r}. Pipelines and searches can be converted by skl2onnx."
         )
-    check_is_fitted(estimator, _FITTED + ["classes_"] * isinstance(estimator, MLPClassifier))
+    is_classifier = isinstance(estimator, MLPClassifier)
+    check_is_fitted(estimator, [*_FITTED, "classes_"] if is_classifier else _FITTED)
 
 
 def fitted_network(estimator: Any, dtype: Any = None) -> Network:
@@ -108,14 +109,9 @@ def output_types(
     n_outputs = estimator.n_outputs_
     if classes is None:
         return {"variable": (dtype, "n_samples", n_outputs)}
-    label = (
-        (np.int64, "n_samples", n_outputs)
-        if _is_multilabel(estimator)
-        else (
-            classes.dtype,
-            "n_samples",
-        )
-    )
+    label: tuple[Any, ...] = (classes.dtype, "n_samples")
+    if _is_multilabel(estimator):
+        label = (np.int64, "n_samples", n_outputs)
     return {"label": label, "probabilities": (dtype, "n_samples", max(n_outputs, 2))}
 
 
