@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -11,6 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import cymlp.onnx  # registers the converters
 import small
+from cymlp import MLPClassifier
 from small import classifier, indicators, numbers, regressor, several, y
 
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -114,6 +116,29 @@ def test_options(run, X_new):
     assert_array_equal(names[outputs["label"]], labels)
     outputs = run(convert(estimator, types, zipmap=False, output_class_labels=True), X_new)
     assert_array_equal(outputs["class_labels"], names)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_calibrated(n_classes, run, X_new):
+    """The calibration takes decision_function, not probabilities."""
+    calibrated = CalibratedClassifierCV(classifier(), cv=2).fit(X, np.minimum(y, n_classes - 1))
+    model = skl2onnx.convert_sklearn(
+        calibrated, initial_types=MATRIX, options={id(calibrated): {"zipmap": False}}
+    )
+    found = run(model, X_new)["probabilities"]
+    assert_allclose(found, calibrated.predict_proba(X_new), rtol=1e-9)
+
+
+def test_raw_scores(run, X_new):
+    """Of two classes with an output for each; of several labels."""
+    W = np.random.default_rng(0).standard_normal((5, 2))
+    for params in ({}, {"multilabel": True}):
+        network = MLPClassifier.from_weights([W], [np.zeros(2)], classes=[0, 1], **params)
+        outputs = run(convert(network, zipmap=False, raw_scores=True), X_new)
+        wanted = network.decision_function(X_new)
+        wanted = wanted if params else np.c_[-wanted, wanted]
+        assert_allclose(outputs["probabilities"], wanted, rtol=1e-9, atol=1e-14)
+        assert_array_equal(outputs["label"], network.predict(X_new))
 
 
 @pytest.mark.parametrize("targets", [y > 0, 2.0 * y], ids=["bool", "float"])

@@ -123,6 +123,7 @@ def add_predictions(
     classes: NDArray[Any] | None,
     *,
     probabilities: bool = True,
+    raw_scores: bool = False,
 ) -> dict[str, Tensor]:
     """Add what a fitted estimator predicts for X (n_samples, n_features) to a graph.
 
@@ -140,6 +141,9 @@ def add_predictions(
         What a classifier predicts for each class, from `label_array`; None for a regressor.
     probabilities : bool, default=True
         Whether to add a classifier's probabilities.
+    raw_scores : bool, default=False
+        Whether these are what ``decision_function`` returns, for two classes with its negative in
+        front of it.
 
     Returns
     -------
@@ -153,10 +157,11 @@ def add_predictions(
         If an activation is not known, or there is not one for each layer, or the classes do not
         match the outputs.
     """
-    outputs = _add_network(graph, X, estimator, network)
+    Z = _add_network(graph, X, estimator, network)
+    outputs = _named(estimator.out_activation_, OUTPUT_ACTIVATIONS, "out_activation_")(Z)
     if classes is None:
         return {"variable": outputs}
-    is_binary = network.units[-1] == 1
+    is_binary, is_multilabel = network.units[-1] == 1, _is_multilabel(estimator)
     if len(classes) not in ((1, 2) if is_binary else network.units[-1:]):
         raise ValueError(
             f"classes_ has {len(classes)} classes, but n_outputs_ is {network.units[-1]}."
@@ -166,13 +171,20 @@ def add_predictions(
         flat = graph.constant(np.array([-1]), "shape")
         # With a single class, that is the answer whatever the output.
         label = _class_of(graph, np.resize(classes, 2), graph.node("Reshape", numbers, flat))
-    elif _is_multilabel(estimator):
+    elif is_multilabel:
         label = graph.node("Cast", graph.node("Greater", outputs, 0.5), to=TensorProto.INT64)
     else:
         label = _class_of(graph, classes, graph.node("ArgMax", outputs, axis=1, keepdims=0))
     if not probabilities:
         return {"label": label}
-    if is_binary:
+    if raw_scores and is_binary:
+        outputs = graph.side_by_side([-Z, Z])
+    elif raw_scores and len(classes) == 2 and not is_multilabel:
+        differences = np.array([[1, -1], [-1, 1]], dtype=graph.dtype)
+        outputs = graph.node("MatMul", Z, graph.constant(differences, "differences"))
+    elif raw_scores:
+        outputs = Z
+    elif is_binary:
         outputs = graph.side_by_side([1 - outputs, outputs])
     return {"label": label, "probabilities": outputs}
 
@@ -182,18 +194,18 @@ def _is_multilabel(classifier: MLPClassifier) -> bool:
 
 
 def _add_network(graph: Graph, X: Tensor, estimator: Any, network: Network) -> Tensor:
-    """The outputs (n_samples, n_outputs), layer after layer."""
-    n_layers = len(network.coefs)
-    activations = [
-        _named(name, ACTIVATIONS, "activation")
-        for name in per_layer(estimator.activation, n_layers - 1, "activation", "hidden layers")
-    ]
-    activations.append(_named(estimator.out_activation_, OUTPUT_ACTIVATIONS, "out_activation_"))
-    layers = zip(network.coefs, network.intercepts, activations, strict=True)
-    for i, (coefs, intercepts, activate) in enumerate(layers):
+    """The output layer's pre-activations (n_samples, n_outputs), layer after layer."""
+    n_hidden = len(network.coefs) - 1
+    names = per_layer(estimator.activation, n_hidden, "activation", "hidden layers")
+    # Of the inputs of each layer.
+    activations = ["identity", *names]
+    layers = zip(activations, network.coefs, network.intercepts, strict=True)
+    Z = X
+    for i, (activation, coefs, intercepts) in enumerate(layers):
         W, b = graph.constant(coefs, f"coefs_{i}"), graph.constant(intercepts, f"intercepts_{i}")
-        X = activate(graph.node("Gemm", X, W, b))
-    return X
+        A = _named(activation, ACTIVATIONS, "activation")(Z)
+        Z = graph.node("Gemm", A, W, b)
+    return Z
 
 
 def _named(name: Any, functions: dict[str, Any], parameter: str) -> Any:

@@ -37,6 +37,7 @@ _CLASSIFIER_OPTIONS = {
     "zipmap": [True, False, "columns"],
     "nocl": [True, False],
     "output_class_labels": [False, True],
+    "raw_scores": [True, False],  # which CalibratedClassifierCV asks for
 }
 
 
@@ -66,7 +67,9 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     inputs = (Tensor(graph, variable.full_name) for variable in operator.inputs)
     X = graph.side_by_side([graph.node("Cast", tensor, to=to) for tensor in inputs])
     network = fitted_network(estimator, dtype)
-    predictions = add_predictions(graph, X, estimator, network, _labels(operator))
+    predictions = add_predictions(
+        graph, X, estimator, network, _labels(operator), raw_scores=_option(operator, "raw_scores")
+    )
     for variable, tensor in zip(operator.outputs, predictions.values(), strict=True):
         graph.node("Identity", tensor, output=variable.full_name)
     container.initializers.extend(graph.initializers)
@@ -83,6 +86,12 @@ def _float_type(operator: Any) -> np.dtype[Any]:
     return np.dtype(np.float64 if is_double else np.float32)
 
 
+def _option(operator: Any, name: str) -> bool:
+    """The value of a classifier's option; False if it is not set, and for a regressor."""
+    options = operator.scope_inst.get_options(operator.raw_operator, {name: False}, fail=False)
+    return bool(options[name])
+
+
 def _labels(operator: Any) -> NDArray[Any] | None:
     """What a classifier predicts for each class; None for a regressor.
 
@@ -92,7 +101,7 @@ def _labels(operator: Any) -> NDArray[Any] | None:
     classes = label_array(estimator)
     if classes is None:
         return None
-    if operator.scope_inst.get_options(estimator, {"nocl": False})["nocl"]:
+    if _option(operator, "nocl"):
         return np.arange(len(classes))
     if classes.dtype == bool or (classes.dtype.kind == "f" and (classes == classes // 1).all()):
         return classes.astype(np.int64)
