@@ -84,22 +84,21 @@ class PlainNumPy(Predictor):
 
 
 class OnnxRuntime(Predictor):
-    """scikit-learn's model, converted by skl2onnx, in a session with default options."""
+    """The model that ``cymlp.onnx`` makes of the network, in a session with default options."""
 
     name = "ONNX Runtime"
-    packages = ("onnxruntime", "skl2onnx")
+    packages = ("onnx", "onnxruntime")
 
     def prepare(self, model: Any) -> None:
         from onnxruntime import InferenceSession
-        from skl2onnx import convert_sklearn
-        from skl2onnx.common.data_types import FloatTensorType
 
-        converted = convert_sklearn(
-            model,
-            initial_types=[("X", FloatTensorType([None, FEATURES]))],
-            options={id(model): {"zipmap": False}},
+        from cymlp import MLPClassifier
+        from cymlp.onnx import to_onnx
+
+        network = MLPClassifier.from_weights(
+            model.coefs_, model.intercepts_, classes=model.classes_
         )
-        self._session = InferenceSession(converted.SerializeToString())
+        self._session = InferenceSession(to_onnx(network).SerializeToString())
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[Any]:
         return self._session.run(["probabilities"], {"X": X})[0]

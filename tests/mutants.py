@@ -230,6 +230,50 @@ MUTANTS = [
         "a bound that belongs to its interval", "_constraints.py",
         "value > low)", "value >= low)",
     ),
+    # ONNX models.
+    Mutant(
+        "the second of two classes at 0.5", "onnx/_predictions.py",
+        'numbers = graph.node("Cast", graph.node("Greater"',
+        'numbers = graph.node("Cast", graph.node("GreaterOrEqual"',
+    ),
+    Mutant(
+        "a label of several at 0.5", "onnx/_predictions.py",
+        'label = graph.node("Cast", graph.node("Greater"',
+        'label = graph.node("Cast", graph.node("GreaterOrEqual"',
+    ),
+    Mutant(
+        "a class is missing beside the only one", "onnx/_predictions.py",
+        "np.resize(classes, 2)", "classes",
+    ),
+    Mutant(
+        "labels of 32 bits", "onnx/_predictions.py", '"i": np.int64', '"i": np.int32',
+    ),
+    Mutant(
+        "nodes are named like columns", "onnx/_export.py",
+        "unique_names([*inputs, *_OUTPUTS])", "unique_names(_OUTPUTS)",
+    ),
+    Mutant(
+        "Sigmoid has no right digits below 0", "onnx/_activations.py",
+        "return 1 / (1 + _exp(-z))", 'return z.graph.node("Sigmoid", z)',
+    ),
+    Mutant(
+        "elu cancels near 0", "onnx/_activations.py",
+        "return 2 * t / (1 - t)", "return _exp(_min(z, 0)) - 1",
+    ),
+    Mutant(
+        "softplus cancels far below 0", "onnx/_activations.py",
+        'u * graph.node("Where", is_tiny, 1, slope)', 'graph.node("Log", v)',
+    ),
+    Mutant(
+        "gelu of a polynomial too short", "onnx/_activations.py", ", 14, domain=", ", 8, domain=",
+    ),
+    Mutant(
+        "bool labels for skl2onnx", "onnx/_skl2onnx.py", "if classes.dtype == bool or", "if",
+    ),
+    Mutant(
+        "skl2onnx's models are always float32", "onnx/_skl2onnx.py",
+        "np.float64 if is_double else np.float32", "np.float32",
+    ),
     # The engine, then its kernels.
     Mutant(
         "parts end within a cache line", "_engine/run.pxd",

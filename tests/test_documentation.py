@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import cymlp
-from cymlp import datasets, plotting, schedules
+from cymlp import datasets, onnx, plotting, schedules
 from idx import small_mnist
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -23,6 +23,7 @@ NEEDED = {
     "data": ["PIL"],
     "keras": ["keras"],
     "learning": ["pandas", "sklearn.callback"],
+    "onnx": ["onnx.helper", "onnxruntime", "skl2onnx"],
     "pytorch": ["torch"],
     "quickstart": ["matplotlib"],
     "saving": ["safetensors", "skops"],
@@ -55,9 +56,10 @@ def test_examples_of_page(page, tmp_path, monkeypatch):
 @pytest.mark.skipif(not DOCS.exists(), reason="the tests run without the source tree")
 def test_reference_has_every_public_name():
     """It has the ``__all__`` of every module, except names that are not separate objects."""
-    modules = {"": cymlp, "schedules.": schedules, "plotting.": plotting, "datasets.": datasets}
-    public = {prefix + name for prefix, module in modules.items() for name in module.__all__}
-    public -= {"__version__", "schedules", "plotting", "datasets"}
+    modules = (cymlp, datasets, onnx, plotting, schedules)
+    names = {f"{module.__name__}.{name}" for module in modules for name in module.__all__}
+    public = {name.removeprefix("cymlp.") for name in names}
+    public -= {"__version__", "schedules", "plotting", "datasets", "onnx"}
     reference = (DOCS / "api.md").read_text(encoding="utf-8")
     listed = re.findall(r"^   ([\w.]+)$", reference, re.M)
     assert sorted(listed) == sorted(public)

@@ -18,7 +18,7 @@ import pytest
 import sklearn.neural_network
 
 import cymlp
-from cymlp import MLPClassifier, MLPRegressor, _engine, datasets, schedules
+from cymlp import MLPClassifier, MLPRegressor, _engine, datasets, onnx, schedules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,8 +33,8 @@ def test_version():
 
 def test_public_names():
     assert sorted(cymlp.__all__) == [
-        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "load", "patch_sklearn",
-        "plotting", "schedules", "show_versions", "unpatch_sklearn",
+        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "load", "onnx",
+        "patch_sklearn", "plotting", "schedules", "show_versions", "unpatch_sklearn",
     ]  # fmt: skip
     public = {name for name in vars(cymlp) if not name.startswith("_")}
     assert public <= set(cymlp.__all__) | {"annotations"}
@@ -82,12 +82,27 @@ def modules_for_this_cpu():
     return [name for name in names if not (foreign and name.endswith(foreign))]
 
 
+# What modules, or their examples, need.
+NEEDED = {
+    "cymlp.plotting": "matplotlib", "cymlp.onnx": "onnx.helper", "cymlp.onnx._skl2onnx": "skl2onnx",
+}  # fmt: skip
+
+
+def is_installed(name):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
 def test_examples_in_docstrings():
     """The doctests of all modules."""
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     tried = set()
     for name in modules_for_this_cpu():
-        if name.startswith("cymlp.plotting") and not importlib.util.find_spec("matplotlib"):
+        needed = [module for start, module in NEEDED.items() if name.startswith(start)]
+        if not all(map(is_installed, needed)):
             continue
         results = doctest.testmod(importlib.import_module(name), optionflags=flags)
         assert results.failed == 0, name
@@ -118,7 +133,7 @@ def test_missing_engine_attributes(name, error, match, monkeypatch):
         _engine.__getattr__(name)
 
 
-@pytest.mark.parametrize("owner", [MLPClassifier, MLPRegressor, schedules, datasets])
+@pytest.mark.parametrize("owner", [MLPClassifier, MLPRegressor, schedules, datasets, onnx])
 def test_signatures_can_be_read(owner):
     """help() shows annotations as written, not NumPy's expanded types."""
     for name, function in inspect.getmembers(owner, callable):
@@ -243,6 +258,16 @@ def test_import_starts_nothing():
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert result.stdout.strip() == "None"
+
+
+def test_onnx_is_optional():
+    """Importing cymlp.onnx needs neither onnx nor skl2onnx; the error says what to install."""
+    program = (
+        "import sys; sys.modules.update({'onnx': None, 'skl2onnx': None}); import cymlp; "
+        "cymlp.onnx.to_onnx(cymlp.MLPRegressor())"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert 'ImportError: to_onnx needs onnx: pip install "cymlp[onnx]"' in result.stderr
 
 
 # In place of Cython's own, which is slower than everything else in this file.

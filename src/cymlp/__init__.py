@@ -12,7 +12,7 @@ from cymlp._show_versions import show_versions
 from cymlp._version import __version__
 
 if _TYPE_CHECKING:
-    from cymlp import datasets, plotting, schedules
+    from cymlp import datasets, onnx, plotting, schedules
 
 # The public name in pickles, reprs and documentation, wherever the code is.
 for _public in (
@@ -32,6 +32,7 @@ __all__ = [
     "__version__",
     "datasets",
     "load",
+    "onnx",
     "patch_sklearn",
     "plotting",
     "schedules",
@@ -42,6 +43,6 @@ __all__ = [
 
 def __getattr__(name: str) -> _ModuleType:
     """Import a public module on first use, as not everyone needs it."""
-    if name in ("datasets", "plotting", "schedules"):
+    if name in ("datasets", "onnx", "plotting", "schedules"):
         return _import_module(f"cymlp.{name}")
     raise AttributeError(f"module 'cymlp' has no attribute {name!r}")
