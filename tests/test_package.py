@@ -33,8 +33,8 @@ def test_version():
 
 def test_public_names():
     assert sorted(cymlp.__all__) == [
-        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "load", "plotting",
-        "schedules", "show_versions",
+        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "load", "patch_sklearn",
+        "plotting", "schedules", "show_versions", "unpatch_sklearn",
     ]  # fmt: skip
     public = {name for name in vars(cymlp) if not name.startswith("_")}
     assert public <= set(cymlp.__all__) | {"annotations"}

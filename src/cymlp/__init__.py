@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from cymlp._estimators.classifier import MLPClassifier
 from cymlp._estimators.loading import load
 from cymlp._estimators.regressor import MLPRegressor
+from cymlp._patching import patch_sklearn, unpatch_sklearn
 from cymlp._show_versions import show_versions
 from cymlp._version import __version__
 
@@ -14,7 +15,14 @@ if _TYPE_CHECKING:
     from cymlp import datasets, plotting, schedules
 
 # The public name in pickles, reprs and documentation, wherever the code is.
-for _public in (MLPClassifier, MLPRegressor, load, show_versions):
+for _public in (
+    MLPClassifier,
+    MLPRegressor,
+    load,
+    patch_sklearn,
+    show_versions,
+    unpatch_sklearn,
+):
     _public.__module__ = __name__
 del _public
 
@@ -24,9 +32,11 @@ __all__ = [
     "__version__",
     "datasets",
     "load",
+    "patch_sklearn",
     "plotting",
     "schedules",
     "show_versions",
+    "unpatch_sklearn",
 ]
 
 

@@ -27,6 +27,7 @@ from cymlp._estimators.input_validation import (
 from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
 from cymlp._estimators.saving import SavingMixin
+from cymlp._estimators.scikit_learn import ScikitLearnConversion
 from cymlp._estimators.targets import Targets
 from cymlp._estimators.warning import (
     warn_about_outcome,
@@ -51,7 +52,9 @@ RawData = tuple[Any, Any, Any]
 
 
 @dataclass(kw_only=True, eq=False, repr=False, match_args=False)
-class BaseMLP(SavingMixin, FittedState, CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(
+    FittedState, SavingMixin, ScikitLearnConversion, CallbackSupportMixin, BaseEstimator, ABC
+):
     """Base class of MLPClassifier and MLPRegressor.
 
     Its fields are the parameters that both have, all keyword-only.

@@ -187,7 +187,7 @@ class LabelTargets(Targets):
         if not self.is_multilabel:
             is_second: NDArray[np.bool_] = (y == self.classes[-1]) & (len(self.classes) == 2)
             return is_second[:, np.newaxis]
-        return np.ascontiguousarray(self._binarizer().transform(y), dtype=bool)
+        return np.ascontiguousarray(self.binarizer().transform(y), dtype=bool)
 
     def _check_labels(self, y: NDArray[Any]) -> None:
         """ValueError unless y has the shape and only the classes that the network was fitted to."""
@@ -207,12 +207,12 @@ class LabelTargets(Targets):
             numbers = outputs if outputs.ndim == 1 else outputs.argmax(axis=1)
             labels: NDArray[Any] = self.classes.take(numbers)
         else:
-            labels = self._binarizer().inverse_transform(
+            labels = self.binarizer().inverse_transform(
                 outputs.ravel() if outputs.shape[1] == 1 else outputs
             )
         return labels
 
-    def _binarizer(self) -> Any:
+    def binarizer(self) -> Any:
         """scikit-learn's LabelBinarizer, as if it had been fitted to such labels."""
         from sklearn.preprocessing import LabelBinarizer  # late, to keep import cymlp fast
 
