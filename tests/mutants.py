@@ -215,6 +215,56 @@ MUTANTS = [
         "index pointers that fall", "_estimators/input_validation.py",
         "if (checked.indptr[1:] < checked.indptr[:-1]).any():", "if False:",
     ),
+    # Files.
+    Mutant(
+        "a hole between arrays of a file", "_safetensors.py", "if start != end:", "if start < end:",
+    ),
+    Mutant(
+        "bytes after the arrays of a file", "_safetensors.py",
+        "if end != size - 8 - length:", "if end > size - 8 - length:",
+    ),
+    Mutant(
+        "sizes that overflow", "_safetensors.py", "math.prod(n or 1 for n in shape)",
+        "math.prod(shape)",
+    ),
+    Mutant(
+        "a file with new permissions", "_safetensors.py", "os.chmod(temporary, mode)", "pass",
+    ),
+    Mutant(
+        "a file written in its place", "_safetensors.py",
+        'os.path.join(folder, f".cymlp-{secrets.token_hex(8)}.tmp")', "target",
+    ),
+    Mutant(
+        "half-written files stay", "_safetensors.py", "os.unlink(temporary)", "pass",
+    ),
+    Mutant(
+        "files are written unchecked", "_estimators/saving.py",
+        "restore(type(self), tensors, parse(text))", "parse(text)",
+    ),
+    Mutant(
+        "an optimizer of other weights is saved", "_estimators/saving.py",
+        " and optimizer.matches(network.parameters)", "",
+    ),
+    Mutant(
+        "a loaded optimizer is not checked", "_estimators/restoring.py",
+        "if not _are_settings(settings, expected):", "if False:",
+    ),
+    Mutant(
+        "the size of the fit is taken for the parameter", "_estimators/restoring.py",
+        "estimator.hidden_layer_sizes = sizes", "pass",
+    ),
+    Mutant(
+        "classes in any order", "_estimators/restoring.py",
+        "if not (classes[1:] > classes[:-1]).all():", "if False:",
+    ),
+    Mutant(
+        "validation of a file can be switched off", "_estimators/restoring.py",
+        "config_context(skip_parameter_validation=False)", "config_context()",
+    ),
+    Mutant(
+        "a tuple becomes a list", "_estimators/json_values.py",
+        '"tuple": lambda content: tuple(_list(content))', '"tuple": _list',
+    ),
     # Schedules and parameters.
     Mutant(
         "a warm-up of one update more", "schedules.py", "step < warmup,", "step <= warmup,",

@@ -96,12 +96,11 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
         if mode is not None:
             os.chmod(temporary, mode)
         os.replace(temporary, target)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
+    except OSError as error:  # name the file that was asked for
+        raise OSError(error.errno, error.strerror, path) from error
+    finally:
+        with contextlib.suppress(OSError):  # it is gone if all went well
             os.unlink(temporary)
-        if isinstance(error, OSError):  # name the file that was asked for
-            error.filename, error.filename2 = path, None
-        raise
     with contextlib.suppress(OSError):  # not every system opens folders
         descriptor = os.open(folder, os.O_RDONLY)
         try:
