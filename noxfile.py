@@ -19,6 +19,7 @@ nox.options.default_venv_backend = "virtualenv"
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml("pyproject.toml")
 PARALLEL = ("-q", "-n", "auto")
+# The tests of what calls NumPy, SciPy or scikit-learn more than in passing.
 DEPEND_ON_DEPENDENCIES = [
     *(f"tests/{folder}" for folder in ("datasets", "estimators", "network", "training")),
     *(f"tests/engine/test_{name}.py" for name in ("engine", "sparse", "threads")),
@@ -56,8 +57,10 @@ def builds(session):
     """The engine's tests with each of its builds, and those of fits by two threads."""
     build_in_place(session)
     # What the session `tests` had to skip, as installed packages lack the kernels' own module.
-    kernels = ["tests/engine/kernels", "tests/engine/test_layers.py"]
-    run_pytest(session, *kernels, "tests/engine/test_regularization.py")
+    only_here = [
+        f"tests/engine/{name}" for name in ("kernels", "test_layers.py", "test_regularization.py")
+    ]
+    run_pytest(session, *only_here)
     print_sets = "from cymlp._engine.cpu import instruction_sets as s; print(*s()[1:])"
     sets = session.run("python", "-c", print_sets, env=in_place(), silent=True)
     # Signals are handled in the same way by all.
@@ -126,18 +129,13 @@ def nightly(session):
 @nox.session(default=False)
 def free_threading(session):
     """The wheel's tests without the interpreter's lock, some of them in four threads at once."""
+    without_lock = {"PYTHON_GIL": "0"}
     with installed_wheel(session, "pytest-run-parallel>=0.10"):
-        session.run("pytest", *PARALLEL, env={"PYTHON_GIL": "0"})
+        session.run("pytest", *PARALLEL, env=without_lock)
         # Those that change neither signals nor variables of modules.
         engine = [f"tests/engine/test_{name}.py" for name in ("engine", "passes", "sparse")]
-        session.run(
-            "pytest",
-            "-q",
-            "--parallel-threads=4",
-            "tests/network",
-            *engine,
-            env={"PYTHON_GIL": "0"},
-        )
+        in_threads = ("-q", "--parallel-threads=4", "tests/network", *engine)
+        session.run("pytest", *in_threads, env=without_lock)
 
 
 def run_readme_command(session, beginning, **env):
