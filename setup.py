@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 import tempfile
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -59,6 +60,22 @@ INSTRUCTION_SETS = {
 }
 
 
+def cythonized(modules, build_dir, **options):
+    """The modules with C files in build_dir as their sources.
+
+    A C file that comes out as it was keeps its time, and so is not compiled again. pip's build
+    environment is new each time, and SciPy's declarations in it later than any C file. Cython's
+    cache goes by the files' contents.
+    """
+    before = {path: (path.read_bytes(), path.stat()) for path in Path(build_dir).rglob("*.c")}
+    cache = f"{build_dir}-cache"
+    modules = cythonize(modules, build_dir=build_dir, cache=cache, **options)
+    for path, (content, status) in before.items():
+        if path.read_bytes() == content:
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return modules
+
+
 def extensions():
     """All extension modules."""
     kernels = {
@@ -67,7 +84,7 @@ def extensions():
             f"src/cymlp/_engine/kernels/{name}.h" for name in ("reductions", "tile", "vectors")
         ],
     }
-    modules = cythonize(
+    modules = cythonized(
         [
             Extension(
                 f"cymlp._engine.{name}",

@@ -50,7 +50,8 @@ html_css_files = ["cymlp.css"]
 html_show_sourcelink = False
 # Pages without subpages do not need a sidebar that lists them.
 html_sidebars = {
-    page: [] for page in ("index", "install", "quickstart", "maths", "benchmarks", "changelog")
+    page: []
+    for page in ("index", "install", "quickstart", "maths", "benchmarks", "support", "changelog")
 }
 html_theme_options = {
     "footer_start": ["copyright"],

@@ -17,7 +17,7 @@ settings.load_profile("cymlp")
 
 
 @pytest.fixture(autouse=True)
-def n_threads_from_environment(request, monkeypatch):
+def n_threads_from_environment(request):
     """CYMLP_TEST_THREADS sets the number of threads of every run with n_jobs=None."""
     wanted = os.environ.get("CYMLP_TEST_THREADS")
     if wanted and request.path.name != "test_threads.py":
@@ -26,7 +26,8 @@ def n_threads_from_environment(request, monkeypatch):
         def n_threads(n_jobs, flops, n_steps):
             return original(int(wanted) if n_jobs is None else n_jobs, flops, n_steps)
 
-        monkeypatch.setattr(threads, "_n_threads", n_threads)
+        # Not a parameter, as pytest-run-parallel runs no test in several threads that has it.
+        request.getfixturevalue("monkeypatch").setattr(threads, "_n_threads", n_threads)
 
 
 @pytest.fixture
