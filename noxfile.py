@@ -19,13 +19,23 @@ nox.options.default_venv_backend = "virtualenv"
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml("pyproject.toml")
 PARALLEL = ("-q", "-n", "auto")
+TEST_TOOLS = nox.project.dependency_groups(PROJECT, "test")
+FORMATS = nox.project.dependency_groups(PROJECT, "formats")
 # The tests of what calls NumPy, SciPy or scikit-learn more than in passing.
 DEPEND_ON_DEPENDENCIES = [
     *(f"tests/{folder}" for folder in ("datasets", "estimators", "network", "onnx", "training")),
     *(f"tests/engine/test_{name}.py" for name in ("engine", "sparse", "threads")),
     *(
         f"tests/test_{name}.py"
-        for name in ("memory", "package", "parity", "pipelines", "safetensors", "schedules", "sklearn_checks")
+        for name in (
+            "memory",
+            "package",
+            "parity",
+            "pipelines",
+            "safetensors",
+            "schedules",
+            "sklearn_checks",
+        )
     ),
 ]
 NIGHTLY_WHEELS = "https://pypi.anaconda.org/scientific-python-nightly-wheels/simple"
@@ -40,7 +50,7 @@ def quickstart(session):
 @nox.session
 def tests(session):
     """The README's second command, as printed there: install and test. With coverage."""
-    session.install(*nox.project.dependency_groups(PROJECT, "test"))
+    session.install(*TEST_TOOLS, *FORMATS)
     options = " ".join((*PARALLEL, "--cov", "--cov-report=term:skip-covered"))
     run_readme_command(session, 'pip install ".[test]" && ', PYTEST_ADDOPTS=options)
 
@@ -107,14 +117,14 @@ def oldest(session):
         # Later Pythons have no wheels of these.
         if sys.version_info < (3, 12) or not dependency.startswith(("numpy", "scipy"))
     ]
-    with installed_wheel(session, *dependencies, "pandas<2.3"):
+    with installed_wheel(session, *FORMATS, *dependencies, "pandas<2.3"):
         session.run("pytest", *PARALLEL, *DEPEND_ON_DEPENDENCIES)
 
 
 @nox.session(default=False)
 def wheel(session):
     """The wheel's tests, from outside the source tree, with the newest dependencies."""
-    with installed_wheel(session):
+    with installed_wheel(session, *FORMATS):
         session.run("pytest", *PARALLEL)
 
 
@@ -166,8 +176,7 @@ def run_pytest(session, *arguments, **variables):
 def installed_wheel(session, *requirements):
     """Install the wheel in dist/ that suits the interpreter; a copy of the tests is the folder."""
     session.install("--no-index", "--no-deps", "--find-links", "dist", "cymlp")
-    group = nox.project.dependency_groups(PROJECT, "test")
-    session.install("cymlp[test]", *group, *requirements)
+    session.install("cymlp[test]", *TEST_TOOLS, *requirements)
     outside = Path(session.create_tmp(), "outside")
     shutil.rmtree(outside, ignore_errors=True)
     shutil.copytree("tests", outside / "tests", ignore=shutil.ignore_patterns("__pycache__"))
