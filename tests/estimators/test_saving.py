@@ -179,6 +179,10 @@ def test_weights_that_have_been_replaced(tmp_path):
     estimator = fitted("multiclass")
     estimator.coefs_[0] = np.asfortranarray(estimator.coefs_[0] * 2)
     assert_array_equal(outputs(saved(estimator, tmp_path)), outputs(estimator))
+    # Of other sizes, for which the optimizer's state is of no use.
+    estimator.coefs_, estimator.intercepts_ = [np.eye(5, 9), np.eye(9, 3)], [np.ones(9), np.ones(3)]
+    loaded = saved(estimator, tmp_path, include_optimizer=True)
+    assert_array_equal(outputs(loaded), outputs(estimator))
 
 
 def test_feature_names(tmp_path):
