@@ -281,9 +281,11 @@ def test_weights_that_are_not_finite(tmp_path):
 # Files of earlier versions.
 
 
-def test_a_file_of_format_version_1():
-    """It must load for ever after."""
-    loaded = MLPClassifier.load(DATA / "classifier-1.safetensors")
+@pytest.mark.parametrize("form", ["safetensors", "pickle"])
+def test_a_file_of_format_version_1(form):
+    """It must load for ever after. The pickle was made with NumPy 1.25 and scikit-learn 1.6."""
+    path = DATA / f"classifier-1.{form}"
+    loaded = MLPClassifier.load(path) if form == "safetensors" else pickle.loads(path.read_bytes())
     assert_array_equal(loaded.classes_, ["maybe", "no", "yes"], strict=True)
     assert loaded.learning_rate == schedules.CosineDecay(warmup_steps=2)
     assert loaded.class_weight == {"maybe": 1.5, "no": 1, "yes": 2}
