@@ -1,5 +1,6 @@
 """Saving and loading: what is the same afterwards, what cannot be saved, a file of old."""
 
+import pickle
 from functools import partial
 from pathlib import Path
 
