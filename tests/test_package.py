@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +228,14 @@ def test_instruction_set_can_be_chosen(instruction_set):
     assert result.returncode == 0, result.stderr
     suffix = "" if instruction_set == "baseline" else instruction_set[-3:].replace("-", "_")
     assert result.stdout.split() == [instruction_set, f"cymlp._engine.engine{suffix}"]
+
+
+def test_builds_are_by_the_limited_api_where_there_is_a_gil():
+    """The tests run what the wheel has; free-threaded Pythons have no limited API yet."""
+    version = sysconfig.get_config_var("SOABI") or "cp3"
+    for module in (_engine.cpu, _engine.engine, _engine.team):
+        limited = version not in Path(module.__file__).name
+        assert limited != bool(sysconfig.get_config_var("Py_GIL_DISABLED")), module.__file__
 
 
 def test_unknown_instruction_set():
