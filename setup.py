@@ -1,15 +1,18 @@
 """Extension modules, compiler flags and Cython directives; all else is in pyproject.toml."""
 
 import copy
+import gzip
 import os
 import shutil
 import sys
 import sysconfig
+import tarfile
 import tempfile
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 NO_COMPILER = (
@@ -182,8 +185,34 @@ class BuildExtensions(build_ext):
                 raise SystemExit(NO_COMPILER.format(reason=error)) from None
 
 
+class SourceDistribution(sdist):
+    """sdist; the same bytes for the same files if SOURCE_DATE_EPOCH is set, as a wheel is."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if epoch is None or format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+
+        def of_nobody(member):
+            member.mtime = int(epoch)
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mode = 0o755 if member.mode & 0o100 else 0o644
+            return member
+
+        path = f"{base_name}.tar.gz"
+        self.mkpath(os.path.dirname(path))
+        with (
+            open(path, "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=int(epoch)) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as archive,
+        ):
+            archive.add(base_dir, filter=of_nobody)
+        return path
+
+
 setup(
     ext_modules=extensions(),
-    cmdclass={"build_ext": BuildExtensions},
+    cmdclass={"build_ext": BuildExtensions, "sdist": SourceDistribution},
     options={"bdist_wheel": WHEEL_OPTIONS},
 )
