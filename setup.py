@@ -36,12 +36,12 @@ FLAGS += ["-falign-functions=64", "-falign-loops=32"]
 # Python's own flags have -g, which makes modules ten times as large; CFLAGS may ask for it.
 if " -g" not in f" {os.environ.get('CFLAGS', '')}":
     FLAGS.append("-g0")
-# There GCC would begin with loading all that a tile needs of A, and then lacks registers for sums.
+# GCC would load all that a tile needs of A at once, and have no registers left for its sums.
 if sysconfig.get_platform() == "linux-aarch64":
     FLAGS.append("-fno-schedule-insns")
 if WINDOWS and not CLANG_CL:
     FLAGS = ["/O2", "/fp:precise"]
-# The linker would write the time of the build.
+# Else the linker writes the time of the build.
 LINK_FLAGS = ["/Brepro"] if WINDOWS else []
 
 # Cython's checks of memoryviews' indices, for hunting a bug; see CONTRIBUTING.md.
@@ -110,7 +110,7 @@ def extensions():
         compiler_directives=DIRECTIVES,
         include_path=["src"],
     )
-    # Of the machine that is compiled for.
+    # The platform that is compiled for may not be this one.
     if not sysconfig.get_platform().endswith(("x86_64", "amd64")) or (WINDOWS and not CLANG_CL):
         return modules
     sources = {module.name: module.sources for module in modules}
