@@ -1,15 +1,19 @@
 """Extension modules, compiler flags and Cython directives; all else is in pyproject.toml."""
 
 import copy
+import gzip
 import os
-import platform
+import shutil
 import sys
+import sysconfig
+import tarfile
 import tempfile
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 NO_COMPILER = (
@@ -19,20 +23,27 @@ NO_COMPILER = (
     "    pip install cymlp-*.whl\n"
 )
 
+# On Windows, CC=clang-cl has Clang compile in place of Microsoft's compiler, whose builds have
+# no vectors; setuptools does not read CC there.
+WINDOWS = sys.platform == "win32"
+CLANG_CL = WINDOWS and "clang-cl" in os.environ.get("CC", "")
+
 # Never -ffast-math: it lets the compiler assume that NaN and infinity do not exist, and some
 # compilers then flush subnormal numbers to zero for the whole process.
-FLAGS = (
-    ["/O2", "/fp:precise"]
-    if sys.platform == "win32"
-    else ["-O3", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math"]
-)
+FLAGS = ["-O3", "-fno-fast-math", "-fno-math-errno", "-fno-trapping-math"]
 # A short loop that crosses a line of the instruction cache can cost a third more; without
 # this, which loops do so is changed by any line added before them.
-if sys.platform != "win32":
-    FLAGS += ["-falign-functions=64", "-falign-loops=32"]
+FLAGS += ["-falign-functions=64", "-falign-loops=32"]
 # Python's own flags have -g, which makes modules ten times as large; CFLAGS may ask for it.
-if sys.platform != "win32" and " -g" not in f" {os.environ.get('CFLAGS', '')}":
+if " -g" not in f" {os.environ.get('CFLAGS', '')}":
     FLAGS.append("-g0")
+# GCC would load all that a tile needs of A at once, and have no registers left for its sums.
+if sysconfig.get_platform() == "linux-aarch64":
+    FLAGS.append("-fno-schedule-insns")
+if WINDOWS and not CLANG_CL:
+    FLAGS = ["/O2", "/fp:precise"]
+# Else the linker writes the time of the build.
+LINK_FLAGS = ["/Brepro"] if WINDOWS else []
 
 # Cython's checks of memoryviews' indices, for hunting a bug; see CONTRIBUTING.md.
 CHECKED = os.environ.get("CYMLP_CHECKED_BUILD", "0") == "1"
@@ -43,7 +54,18 @@ DIRECTIVES = {
     "initializedcheck": CHECKED,
     "wraparound": False,
     "cdivision": True,
+    # What threads share are Python's own objects and a team's counters, which are atomic.
+    "freethreading_compatible": True,
 }
+
+# By the limited API, one build serves CPython 3.11 and all later versions. Free-threaded ones
+# have none that Cython can write yet.
+LIMITED_API = not sysconfig.get_config_var("Py_GIL_DISABLED")
+ABI = {
+    "py_limited_api": LIMITED_API,
+    "define_macros": [("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
+}
+WHEEL_OPTIONS = {"py_limited_api": "cp311"} if LIMITED_API else {}
 
 # Modules that exist once, and those that exist once for each instruction set: the loops and
 # what inlines them. Those of other sets than the compiler's own have a suffix.
@@ -76,6 +98,11 @@ def cythonized(modules, build_dir, **options):
     return modules
 
 
+def for_compiler(flags):
+    """The flags as the compiler takes them."""
+    return [f"/clang:{flag}" for flag in flags] if CLANG_CL else flags
+
+
 def extensions():
     """All extension modules."""
     kernels = {
@@ -89,7 +116,9 @@ def extensions():
             Extension(
                 f"cymlp._engine.{name}",
                 [f"src/cymlp/_engine/{name}.pyx"],
-                extra_compile_args=FLAGS,
+                extra_compile_args=for_compiler(FLAGS),
+                extra_link_args=LINK_FLAGS,
+                **ABI,
                 **kernels,
             )
             for name in PLAIN_MODULES + KERNEL_MODULES
@@ -98,16 +127,22 @@ def extensions():
         compiler_directives=DIRECTIVES,
         include_path=["src"],
     )
-    if platform.machine() not in ("x86_64", "AMD64") or sys.platform == "win32":
+    # The platform that is compiled for may not be this one.
+    if not sysconfig.get_platform().endswith(("x86_64", "amd64")) or (WINDOWS and not CLANG_CL):
         return modules
     sources = {module.name: module.sources for module in modules}
     return modules + [
         Extension(
             f"cymlp._engine.{name}{suffix}",
             sources[f"cymlp._engine.{name}"],
-            extra_compile_args=FLAGS + flags,
+            extra_compile_args=for_compiler(FLAGS + flags),
+            extra_link_args=LINK_FLAGS,
             # The same C file serves for all sets, but for the name of its entry.
-            define_macros=[(f"PyInit_{name}", f"PyInit_{name}{suffix}")],
+            py_limited_api=LIMITED_API,
+            define_macros=[
+                *ABI["define_macros"],
+                (f"PyInit_{name}", f"PyInit_{name}{suffix}"),
+            ],
             optional=True,  # a compiler may not know the set
             **kernels,
         )
@@ -136,6 +171,8 @@ class BuildExtensions(build_ext):
             raise SystemExit(NO_COMPILER.format(reason=error)) from None
 
     def build_extensions(self):
+        if CLANG_CL and self.compiler.compiler_type == "msvc":
+            self._take_clang_cl()
         self._try_compiler()
         super().build_extensions()
 
@@ -145,6 +182,14 @@ class BuildExtensions(build_ext):
         command = copy.copy(self)
         command.build_temp = os.path.join(self.build_temp, ext.name)
         super(BuildExtensions, command).build_extension(ext)
+
+    def _take_clang_cl(self):
+        """Compile by the clang-cl that CC names; its options are those of Microsoft's."""
+        if not self.compiler.initialized:
+            self.compiler.initialize(self.plat_name)
+        self.compiler.cc = shutil.which(os.environ["CC"])
+        if self.compiler.cc is None:
+            raise SystemExit(NO_COMPILER.format(reason=f"there is no {os.environ['CC']}"))
 
     def _try_compiler(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -157,4 +202,34 @@ class BuildExtensions(build_ext):
                 raise SystemExit(NO_COMPILER.format(reason=error)) from None
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions})
+class SourceDistribution(sdist):
+    """sdist; the same bytes for the same files if SOURCE_DATE_EPOCH is set, as a wheel is."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if epoch is None or format != "gztar":
+            return super().make_archive(base_name, format, root_dir, base_dir, owner, group)
+
+        def of_nobody(member):
+            member.mtime = int(epoch)
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mode = 0o755 if member.mode & 0o100 else 0o644
+            return member
+
+        path = f"{base_name}.tar.gz"
+        self.mkpath(os.path.dirname(path))
+        with (
+            open(path, "wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=int(epoch)) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as archive,
+        ):
+            archive.add(base_dir, filter=of_nobody)
+        return path
+
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build_ext": BuildExtensions, "sdist": SourceDistribution},
+    options={"bdist_wheel": WHEEL_OPTIONS},
+)

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,14 @@ def test_instruction_set_can_be_chosen(instruction_set):
     assert result.stdout.split() == [instruction_set, f"cymlp._engine.engine{suffix}"]
 
 
+def test_builds_are_by_the_limited_api_where_there_is_a_gil():
+    """The tests run what the wheel has; free-threaded Pythons have no limited API yet."""
+    version = sysconfig.get_config_var("SOABI") or "cp3"
+    for module in (_engine.cpu, _engine.engine, _engine.team):
+        limited = version not in Path(module.__file__).name
+        assert limited != bool(sysconfig.get_config_var("Py_GIL_DISABLED")), module.__file__
+
+
 def test_unknown_instruction_set():
     result = _build_in_new_process("x86-64-v5")
     assert result.returncode != 0
@@ -277,25 +286,44 @@ def cythonize(modules, *args, **kwargs):
 """
 
 
+def run_setup(folder, *arguments, **environment):
+    """Run setup.py in a new copy of what it needs, with QUICK_CYTHONIZE."""
+    folder.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, folder / name)
+    shutil.copytree(
+        ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("*.so", "*.egg-info")
+    )
+    (folder / "Cython").mkdir()  # found first, as it is next to setup.py
+    (folder / "Cython" / "__init__.py").touch()
+    (folder / "Cython" / "Build.py").write_text(QUICK_CYTHONIZE)
+    return subprocess.run(
+        [sys.executable, "setup.py", *arguments],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
 @needs_source
 def test_build_without_a_compiler_says_so(tmp_path):
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(
-        ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.so", "*.egg-info")
-    )
     pytest.importorskip("setuptools", minversion="77")
-    (tmp_path / "Cython").mkdir()  # found first, as it is next to setup.py
-    (tmp_path / "Cython" / "__init__.py").touch()
-    (tmp_path / "Cython" / "Build.py").write_text(QUICK_CYTHONIZE)
-    result = subprocess.run(
-        [sys.executable, "setup.py", "build_ext"],
-        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "CC": "no-such-compiler"},
-    )  # fmt: skip
+    result = run_setup(tmp_path / "copy", "build_ext", CC="no-such-compiler")
     assert result.returncode != 0
     assert "cymlp is built from source with a C compiler, and none works here" in result.stderr
     assert "Traceback" not in result.stderr
     assert "--only-binary" not in result.stderr  # cymlp is on no package index
+
+
+@needs_source
+def test_source_distributions_of_equal_files_are_equal(tmp_path):
+    """Though the files are of different times."""
+    pytest.importorskip("setuptools", minversion="77")
+    archives = []
+    for name in ("first", "second"):
+        result = run_setup(tmp_path / name, "-q", "sdist", SOURCE_DATE_EPOCH="1700000000")
+        assert result.returncode == 0, result.stderr
+        (path,) = (tmp_path / name / "dist").iterdir()
+        archives.append(path.read_bytes())
+    assert archives[0] == archives[1]
 
 
 @needs_source

@@ -8,12 +8,21 @@ AT_WORK = set()
 
 
 cdef class Team:
-    """Threads that run the engine's jobs together, within ``with``.
+    """Threads that run the engine's jobs together, from ``start`` to ``close``.
 
-    The thread that enters is thread 0. Entering starts the others, which have no names and are not
-    among ``threading.enumerate()``; leaving ends them. Should one not start, thread 0 does the
-    work of all. ``__enter__`` and ``__exit__`` are compiled, so no signal handler runs inside
-    them: Ctrl-C is raised before the team is entered, or inside the block, which then leaves it.
+    The thread that starts the team is thread 0. The others have no names and are not among
+    ``threading.enumerate()``. Should one not start, thread 0 does the work of all. ``start`` and
+    ``close`` are compiled, so no signal handler runs inside them; after them one may, hence::
+
+        team = Team(2)
+        try:
+            team.start()
+            ...
+        finally:
+            team.close()
+
+    ``with`` starts and closes the team too. But since Python 3.14 a handler may run between
+    ``__enter__`` and the block, and if it raises, as that of Ctrl-C does, nothing closes the team.
 
     Parameters
     ----------
@@ -45,6 +54,14 @@ cdef class Team:
         return self.n_started - read(&self.barrier.left)
 
     def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def start(self):
+        """Start the threads, and have BLAS adjusted."""
         cdef Py_ssize_t rank
         try:
             AT_WORK.add(self)
@@ -59,10 +76,6 @@ cdef class Team:
         except BaseException:
             self.close()
             raise
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
 
     def serve(self, Py_ssize_t rank):
         """Run this thread's part of each job, until the team is closed."""
@@ -90,7 +103,7 @@ cdef class Team:
         self.go_serial()
 
     def close(self):
-        """Let the serving threads return, and wait until they have."""
+        """Let the serving threads return, if there are any, and wait until they have."""
         self.go_serial()
         self.barrier.job = NULL
         write(&self.barrier.jobs, read(&self.barrier.jobs) + 1)

@@ -106,10 +106,9 @@ if hasattr(os, "register_at_fork"):
 def engine_threads(
     n_jobs: int | None, n_rows: int, n_weights: int, n_steps: float, *, calls_blas: bool = False
 ) -> Any:
-    """The team of threads for a run of the engine, to be used in a ``with`` statement.
+    """The team of threads for a run of the engine, to be started and closed.
 
-    Where BLAS is called, it uses one thread meanwhile. What it used before is restored at the end,
-    also after an exception.
+    Where BLAS is called, it uses one thread meanwhile. What it used before is restored at the end.
 
     Parameters
     ----------

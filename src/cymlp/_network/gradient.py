@@ -46,7 +46,9 @@ def loss_and_gradients(
     dtype = network.parameters.dtype
     gradient = Network(network.units, aligned_empty(network.parameters.size, dtype))
     X_grad = np.empty((dataset.n_samples, dataset.n_features), dtype)
-    with engine_threads(n_jobs, dataset.n_samples, architecture.n_weights, 1) as team:
+    team = engine_threads(n_jobs, dataset.n_samples, architecture.n_weights, 1)
+    try:
+        team.start()
         loss = factor * _engine.loss_gradient(
             architecture,
             network.parameters,
@@ -55,6 +57,8 @@ def loss_and_gradients(
             _engine.Workspace(architecture, dataset, team=team),
             X_grad,
         )
+    finally:
+        team.close()
     total = dataset.n_samples if weights is None else weights.sum(dtype=np.float64)
     for W, G, l2, l1 in zip(network.coefs, gradient.coefs, *coefficients, strict=True):
         loss += float(0.5 * l2 * np.vdot(W, W) + l1 * np.abs(W).sum()) / total

@@ -150,8 +150,12 @@ class Network:
             is_valid = _engine.predict(*arguments, *options, team)
         else:
             # A forward pass is a third of the arithmetic of a training step.
-            with engine_threads(n_jobs, n_rows, architecture.n_weights, 1 / 3) as own_team:
+            own_team = engine_threads(n_jobs, n_rows, architecture.n_weights, 1 / 3)
+            try:
+                own_team.start()
                 is_valid = _engine.predict(*arguments, *options, own_team)
+            finally:
+                own_team.close()
         if not is_valid:
             raise NotFiniteError
         return out

@@ -90,13 +90,15 @@ class LbfgsTraining:
 
         self._last_time = perf_counter()
         try:
-            with engine_threads(
+            team = engine_threads(
                 config.n_jobs,
                 n_samples,
                 self._architecture.n_weights,
                 config.max_iter,
                 calls_blas=True,
-            ) as team:
+            )
+            try:
+                team.start()
                 workspace = _engine.Workspace(self._architecture, self._dataset, team=team)
                 gradient = aligned_empty(self._architecture.n_parameters, dtype)
                 result = minimize(
@@ -111,6 +113,8 @@ class LbfgsTraining:
                         "gtol": config.tol,
                     },
                 )
+            finally:
+                team.close()
         except KeyboardInterrupt:
             return Outcome(Ending.INTERRUPTED, n_done, loss)
         network.parameters[...] = result.x

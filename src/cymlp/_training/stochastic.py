@@ -123,9 +123,11 @@ class StochasticTraining:
         n_done, loss, ending = 0, np.nan, Ending.EPOCHS
         self._last_time = perf_counter()
         try:
-            with engine_threads(
+            team = engine_threads(
                 config.n_jobs, self._batch_size, self._architecture.n_weights, n_steps
-            ) as team:
+            )
+            try:
+                team.start()
                 self._allocate(team)
                 while ending is Ending.EPOCHS and n_done < n_epochs:
                     begin_epoch()
@@ -139,6 +141,8 @@ class StochasticTraining:
                         ending = Ending.CONVERGED
                     if report(self._epoch(n_done, loss, score, message)):
                         ending = Ending.REPORT
+            finally:
+                team.close()
         except KeyboardInterrupt:
             ending = Ending.INTERRUPTED
         finally:

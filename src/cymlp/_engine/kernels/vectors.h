@@ -7,8 +7,16 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Vector types and what goes with them are an extension of GCC and Clang, of Clang in the guise of
+   Microsoft's compiler too. Elsewhere a "vector" is one element, and the results are the same. */
+#if defined(__GNUC__) || defined(__clang__)
+#define CYMLP_HAS_VECTORS 1
+#else
+#define CYMLP_HAS_VECTORS 0
+#endif
+
 /* The widest vectors of the instruction set compiled for, and a tile for its registers. */
-#if !defined(__GNUC__)   /* no vector types: a "vector" is one element */
+#if !CYMLP_HAS_VECTORS
 #define CYMLP_VECTOR_BYTES 1
 #define CYMLP_MR 4
 #elif defined(__AVX512F__)
@@ -26,27 +34,34 @@
 #endif
 #define CYMLP_NR_VECTORS 3
 
-#ifdef __GNUC__
+#if CYMLP_HAS_VECTORS
 #define CYMLP_INLINE inline __attribute__((always_inline))
 #define CYMLP_OUT_OF_LINE __attribute__((noinline))
-#define CYMLP_UNROLL _Pragma("GCC unroll 8")
 #define CYMLP_RESTRICT __restrict__
 #define cymlp_prefetch(address) __builtin_prefetch(address)
 #else
 #define CYMLP_INLINE inline
 #define CYMLP_OUT_OF_LINE
-#define CYMLP_UNROLL
 #define CYMLP_RESTRICT
 #define cymlp_prefetch(address)
+#endif
+
+/* Unroll a short loop of known length; a tile's sums are in registers only if no loop is left. With
+   GCC's pragma, Clang for aarch64 leaves those whose length is no multiple of the number. */
+#if defined(__clang__)
+#define CYMLP_UNROLL _Pragma("clang loop unroll(full)")
+#elif CYMLP_HAS_VECTORS
+#define CYMLP_UNROLL _Pragma("GCC unroll 8")
+#else
+#define CYMLP_UNROLL
 #endif
 
 #define CYMLP_JOIN_(a, b) a##b
 #define CYMLP_JOIN(a, b) CYMLP_JOIN_(a, b)
 #define NAME(name) CYMLP_JOIN(CYMLP_JOIN(cymlp_, name), SUFFIX)
 
-/* Vector types are an extension of compilers (GCC, Clang); elsewhere a "vector" is one element,
-   and the results are the same. A stored vector is one in memory, at any address. */
-#ifdef __GNUC__
+/* A stored vector is one in memory, at any address. */
+#if CYMLP_HAS_VECTORS
 #define LANES ((int)(CYMLP_VECTOR_BYTES / sizeof(REAL)))
 #define CYMLP_VECTOR_TYPES(REAL, SUFFIX) \
     typedef REAL cymlp_vector##SUFFIX __attribute__((vector_size(CYMLP_VECTOR_BYTES))); \
