@@ -102,8 +102,14 @@ def write(path, text):
     return path
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 class TestCommand:
-    @pytest.mark.parametrize("form", ["script", "folder", "zip", "module", "package"])
+    @pytest.mark.parametrize(
+        "form", ["script", "package", *(slow(form) for form in ("folder", "zip", "module"))]
+    )
     def test_forms(self, form, tmp_path):
         """Arguments and the first entry of sys.path are as they would be without cymlp."""
         folder = tmp_path / "programs"
@@ -151,10 +157,14 @@ class TestCommand:
         done = run(write(tmp_path / "program.py", code), cwd=tmp_path)
         assert done.stdout == "True\n", done.stderr
 
-    @pytest.mark.parametrize("arguments", [["program.py"], ["-m", "program"]], ids=" ".join)
     @pytest.mark.parametrize(
-        "code, status, printed",
-        [("import sys; sys.exit(7)", 7, ""), ("import nothing", 1, "No module named 'nothing'\n")],
+        "arguments, code, status, printed",
+        [
+            (["program.py"], "import sys; sys.exit(7)", 7, ""),
+            (["-m", "program"], "import nothing", 1, "No module named 'nothing'\n"),
+            slow(["-m", "program"], "import sys; sys.exit(7)", 7, ""),
+            slow(["program.py"], "import nothing", 1, "No module named 'nothing'\n"),
+        ],
     )
     def test_how_it_ends(self, arguments, code, status, printed, tmp_path):
         """Exit codes and tracebacks are the program's."""

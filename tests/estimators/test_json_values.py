@@ -75,7 +75,6 @@ def test_schedules(schedule):
         np.array([1j]), np.array(["2020-01-01"], "datetime64"), np.array([object()]), [print],
         schedules, schedules.OneCycle,
     ],
-    ids=repr,
 )  # fmt: skip
 def test_what_has_no_json(value):
     with pytest.raises(ValueError, match="cannot be written to a file"):
