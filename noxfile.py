@@ -18,7 +18,7 @@ nox.options.default_venv_backend = "virtualenv"
 
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml("pyproject.toml")
-PARALLEL = ("-q", "-n", "auto")
+PARALLEL = ("-q", "-n", "auto", "--dist", "worksteal")
 TEST_TOOLS = nox.project.dependency_groups(PROJECT, "test")
 FORMATS = nox.project.dependency_groups(PROJECT, "formats")
 # The tests of what calls NumPy, SciPy or scikit-learn more than in passing.
@@ -84,9 +84,9 @@ def builds(session):
 
 @nox.session(venv_backend="none")
 def docs(session):
-    """The pages, with warnings as errors, and with the gallery in its small setting."""
+    """The pages, with warnings as errors; the gallery's examples are run by the tests."""
     build_in_place(session)
-    options = ("-W", "--keep-going", "-q")
+    options = ("-W", "--keep-going", "-q", "-D", "plot_gallery=0")
     session.run("sphinx-build", *options, "docs", "docs/_build/html", env=in_place())
 
 

@@ -169,6 +169,12 @@ class BuildExtensions(build_ext):
             super().run()
         except PlatformError as error:
             raise SystemExit(NO_COMPILER.format(reason=error)) from None
+        if not (self.inplace or self.editable_mode):
+            # What an earlier build in place has left there would become part of the wheel.
+            *package, name = IN_SOURCE_TREE_ONLY.split(".")
+            for path in Path(self.build_lib, *package).glob(f"{name}*"):
+                if path.suffix in (".so", ".pyd"):
+                    path.unlink()
 
     def build_extensions(self):
         if CLANG_CL and self.compiler.compiler_type == "msvc":

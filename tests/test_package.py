@@ -123,6 +123,17 @@ def test_it_is_typed():
         assert (folder / "_engine" / f"{source}.pyi").exists()
 
 
+def test_wheels_lack_the_modules_for_tests():
+    files = [
+        file.name
+        for file in importlib.metadata.files("cymlp") or ()
+        if file.suffix in (".so", ".pyd")
+    ]
+    if not files:
+        pytest.skip("an editable install has no modules of its own")
+    assert not [name for name in files if name.startswith("testing")]
+
+
 @pytest.mark.parametrize(
     "name, error, match",
     [("nothing", AttributeError, "no attribute"), ("testing", ImportError, "not part of wheels")],

@@ -14,6 +14,7 @@ from sklearn.utils.fixes import parse_version
 import cymlp
 
 pytestmark = [
+    pytest.mark.no_cover,
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.skipif(
         parse_version(sklearn.__version__) < parse_version("1.8"),

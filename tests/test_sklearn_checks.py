@@ -8,7 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cymlp import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.no_cover, pytest.mark.filterwarnings("ignore")]
 
 # Learning rates that solve the checks' small problems in the given epochs; with L-BFGS, the
 # classifier gets a penalty that keeps its probabilities from rounding to 1.
