@@ -60,9 +60,11 @@ def warn_if_cut_short(estimator: Any) -> None:
     the one that the schedule would have ended with, had max_iter been the number of epochs run.
     Only cymlp's own schedules are checked.
     """
-    from cymlp.schedules import Schedule  # late, to keep import cymlp fast
-
     schedule, n_iter, max_iter = estimator.learning_rate, estimator.n_iter_, estimator.max_iter
+    if isinstance(schedule, str):
+        return
+    from cymlp.schedules import Schedule  # late: most fits do not need it
+
     if (
         not isinstance(schedule, Schedule)
         or estimator._no_improvement_count <= estimator.n_iter_no_change
