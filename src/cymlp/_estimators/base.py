@@ -501,12 +501,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
             If a parameter is not valid, the shapes of the arrays do not match, or a value is not
             a finite real number.
         """
-        arrays = [np.asarray(array) for array in (*coefs, *intercepts)]
-        if not all(array.dtype.kind in "biuf" for array in arrays):
-            raise ValueError("coefs and intercepts must be arrays of real numbers.")
-        network = Network.from_arrays(arrays[: len(coefs)], arrays[len(coefs) :])
-        if not network.is_finite():
-            raise ValueError("coefs and intercepts must be finite, got NaN or infinity.")
+        network = Network.from_finite_arrays(coefs, intercepts, "coefs and intercepts")
         sizes = network.units[1:-1]
         if not sizes_are_given:
             self.hidden_layer_sizes = sizes

@@ -13,8 +13,8 @@ from cymlp._training.history import as_arrays
 from cymlp._training.optimizers import Optimizer, optimizer_from_dict
 from cymlp._training.report import Epoch, TrainingState
 
-# Attributes that a fit continues only with warm_start or in partial_fit.
-_HISTORY = (
+# Counts and curves of training, which a fit continues only with warm_start or in partial_fit.
+HISTORY = (
     "t_",
     "loss_",
     "loss_curve_",
@@ -22,7 +22,6 @@ _HISTORY = (
     "validation_scores_",
     "best_validation_score_",
     "_no_improvement_count",
-    "_records",
 )
 
 
@@ -96,7 +95,7 @@ class FittedState:
 
     def _reset_history(self) -> None:
         """Remove the counts and records of earlier fits."""
-        for name in _HISTORY:
+        for name in (*HISTORY, "_records"):
             self.__dict__.pop(name, None)
 
     def _prepare_history(self) -> None:

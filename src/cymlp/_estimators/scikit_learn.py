@@ -17,6 +17,7 @@ from sklearn import __version__ as sklearn_version
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from cymlp._estimators.fitted_state import HISTORY
 from cymlp._estimators.parameters import check_parameters
 from cymlp._network.layer_sizes import hidden_units
 from cymlp._network.network import Network
@@ -40,14 +41,8 @@ _FITTED = (
     "n_layers_",
     "n_outputs_",
     "out_activation_",
-    "t_",
     "n_iter_",
-    "loss_",
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "_no_improvement_count",
+    *HISTORY,
 )
 # The names that its optimizers have for their settings and state.
 _THEIR_SETTINGS = {

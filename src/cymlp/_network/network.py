@@ -102,6 +102,26 @@ class Network:
             own[...] = given
         return network
 
+    @classmethod
+    def from_finite_arrays(
+        cls, coefs: Iterable[Any], intercepts: Iterable[Any], names: str
+    ) -> "Network":
+        """``from_arrays`` of arrays, called ``names`` in errors, that need not be valid.
+
+        Raises
+        ------
+        ValueError
+            If the arrays are not real numbers, finite and of matching shapes.
+        """
+        weights = [np.asarray(W) for W in coefs]
+        biases = [np.asarray(b) for b in intercepts]
+        if not all(array.dtype.kind in "biuf" for array in weights + biases):
+            raise ValueError(f"{names} must be arrays of real numbers.")
+        network = cls.from_arrays(weights, biases)
+        if not network.is_finite():
+            raise ValueError(f"{names} must be finite, got NaN or infinity.")
+        return network
+
     def outputs(
         self,
         X: Any,

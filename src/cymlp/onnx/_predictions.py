@@ -48,15 +48,10 @@ def fitted_network(estimator: Any, dtype: Any = None) -> Network:
         each other nor the other attributes.
     """
     try:
-        coefs, intercepts = (
-            [np.asarray(array) for array in arrays]
-            for arrays in (estimator.coefs_, estimator.intercepts_)
-        )
+        coefs, intercepts = list(estimator.coefs_), list(estimator.intercepts_)
     except TypeError as error:
         raise ValueError(f"coefs_ and intercepts_ must be lists of arrays: {error}") from error
-    if not all(array.dtype.kind in "biuf" for array in coefs + intercepts):
-        raise ValueError("coefs_ and intercepts_ must be arrays of real numbers.")
-    network = Network.from_arrays(coefs, intercepts)
+    network = Network.from_finite_arrays(coefs, intercepts, "coefs_ and intercepts_")
     found = network.units[0], network.units[-1]
     wanted = estimator.n_features_in_, estimator.n_outputs_
     if found != wanted:
@@ -64,8 +59,6 @@ def fitted_network(estimator: Any, dtype: Any = None) -> Network:
             f"The weights have {found[0]} inputs and {found[1]} outputs, but n_features_in_ is "
             f"{wanted[0]} and n_outputs_ is {wanted[1]}."
         )
-    if not network.is_finite():
-        raise ValueError("coefs_ and intercepts_ must be finite, got NaN or infinity.")
     if dtype is not None:
         with np.errstate(over="ignore"):
             network = network.astype(dtype)
