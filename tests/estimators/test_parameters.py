@@ -54,6 +54,7 @@ OF_CYMLP = {
     "record_train_score": [None, 1],
     "record_every": [0, 2.5, np.inf],
     "n_jobs": [0, 1.5, True],
+    "dtype": ["float16", "f4", np.float32, 32],
     "class_weight": ["auto", 3, ({0: 1},), [1, 2]],
     "label_smoothing": [1.0, -0.1, None],
     "loss": ["absolute", None],
@@ -128,6 +129,7 @@ GOOD = {
     "scoring": [None, "loss", "accuracy", len],
     "record_every": [None, 1],
     "n_jobs": [None, 1, -1],
+    "dtype": [None, "float32", "float64"],
     "class_weight": [None, "balanced", {0: 1.0}, [{0: 1.0}, "balanced", None]],
     "label_smoothing": [0.0, 0.99],
     "quantile": [0, 1.0, None],
@@ -165,6 +167,11 @@ MEANT = [
     ("scoring", "acc", "'accuracy'"),
     ("scoring", "Accuracy", "'accuracy'"),
     ("scoring", "beauty", None),
+    ("dtype", "double", "'float64'"),
+    ("dtype", np.float32, "'float32'"),
+    ("dtype", np.dtype("f8"), "'float64'"),
+    ("dtype", np.float16, None),
+    ("dtype", int, None),
 ]
 
 

@@ -139,6 +139,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         up to the CPUs that the process may use; in a joblib worker, up to the worker's share. -1
         means all CPUs, -2 all but one. Results are identical for the same number of threads, and
         equal to rounding for others. None may choose fewer threads while other fits are running.
+    dtype : str, default=None
+        Type of the weights and of all computations, "float32" or "float64", whatever that of X.
+        None means float32 for float32 data and float64 for all other, as in scikit-learn, and
+        predictions in the type of NumPy's product of X and the weights.
 
     Attributes
     ----------
@@ -166,7 +170,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     t_ : int
         Number of samples seen by "sgd" or "adam".
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer, of X's dtype (float32 or float64). You may modify or replace the
+        Weights of each layer, float32 or float64 (see ``dtype``). You may modify or replace the
         arrays; predict and partial_fit then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
         Intercepts of each layer. You may change them too.
@@ -232,7 +236,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ----------
         coefs : list of array-like of shape (fan_in, fan_out)
             The weights of each layer, in the order of ``coefs_``. They are copied, as float32 if
-            all arrays are float32, else as float64.
+            all arrays are float32, else as float64, unless ``dtype`` is given.
         intercepts : list of array-like of shape (fan_out,)
             The intercepts of each layer.
         **params : dict

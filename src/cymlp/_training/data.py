@@ -18,20 +18,24 @@ class TrainingData:
     Attributes
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Has the network's dtype; see ``as_engine_input``.
+        An ndarray of any type that the engine reads, or a CSR matrix of the network's dtype; see
+        ``as_engine_input``.
     targets : ndarray of shape (n_samples, n_outputs) or (n_samples,)
-        C-contiguous. Numbers of X's dtype; bools, one column for each label; or a vector of C ints,
-        the class of each sample.
+        C-contiguous. Numbers of the network's dtype; bools, one column for each label; or a vector
+        of C ints, the class of each sample.
     n_outputs : int
         Number of outputs of the network.
     weights : ndarray of shape (n_samples,) or None
-        Has X's dtype; None for weights of 1.
+        Has the network's dtype; None for weights of 1.
+    dtype : numpy.dtype or None
+        The network's; None for float32 if X has it, else for float64.
     """
 
     X: Any
     targets: NDArray[Any]
     n_outputs: int
     weights: NDArray[Any] | None = None
+    dtype: np.dtype[Any] | None = None
 
     @property
     def n_samples(self) -> int:
@@ -40,7 +44,9 @@ class TrainingData:
 
     def dataset(self) -> Any:
         """These data as an engine Dataset."""
-        return _engine.Dataset(self.X, self.targets, self.weights, n_classes=self.n_outputs)
+        return _engine.Dataset(
+            self.X, self.targets, self.weights, n_classes=self.n_outputs, dtype=self.dtype
+        )
 
 
 @dataclass(frozen=True, eq=False)
