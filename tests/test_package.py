@@ -34,7 +34,7 @@ def test_version():
 
 def test_public_names():
     assert sorted(cymlp.__all__) == [
-        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "load", "onnx",
+        "MLPClassifier", "MLPRegressor", "__version__", "datasets", "fold_scaler", "load", "onnx",
         "patch_sklearn", "plotting", "schedules", "show_versions", "unpatch_sklearn",
     ]  # fmt: skip
     public = {name for name in vars(cymlp) if not name.startswith("_")}

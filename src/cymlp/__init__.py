@@ -5,6 +5,7 @@ from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from cymlp._estimators.classifier import MLPClassifier
+from cymlp._estimators.folding import fold_scaler
 from cymlp._estimators.loading import load
 from cymlp._estimators.regressor import MLPRegressor
 from cymlp._patching import patch_sklearn, unpatch_sklearn
@@ -18,6 +19,7 @@ if _TYPE_CHECKING:
 for _public in (
     MLPClassifier,
     MLPRegressor,
+    fold_scaler,
     load,
     patch_sklearn,
     show_versions,
@@ -31,6 +33,7 @@ __all__ = [
     "MLPRegressor",
     "__version__",
     "datasets",
+    "fold_scaler",
     "load",
     "onnx",
     "patch_sklearn",
