@@ -4,7 +4,18 @@ import argparse
 import sys
 from types import ModuleType
 
-from benchmarks import courses, kernels, memory, options, predict, race, report, saving, scaling
+from benchmarks import (
+    bytes,
+    courses,
+    kernels,
+    memory,
+    options,
+    predict,
+    race,
+    report,
+    saving,
+    scaling,
+)
 
 BENCHMARKS: dict[str, ModuleType] = {
     "race": race,
@@ -14,6 +25,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "scaling": scaling,
     "options": options,
     "saving": saving,
+    "bytes": bytes,
     "courses": courses,
 }
 

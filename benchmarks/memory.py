@@ -40,24 +40,24 @@ class Memory:
 
     def fit(self) -> int:
         """The most bytes that a fit of one epoch adds."""
-        before = _reset_peak()
+        before = reset_peak()
         fitted(self._module, self._data, **self._params)
-        return _peak() - before
+        return peak() - before
 
     def predict(self) -> int:
         """The most bytes that predict_proba of all rows adds."""
-        before = _reset_peak()
+        before = reset_peak()
         self._warm.predict_proba(self._data[0])
-        return _peak() - before
+        return peak() - before
 
 
-def _reset_peak() -> int:
+def reset_peak() -> int:
     """Reset the peak, and return the bytes that are resident now."""
     Path("/proc/self/clear_refs").write_text("5")
-    return _peak()
+    return peak()
 
 
-def _peak() -> int:
+def peak() -> int:
     """The most bytes that were resident since the reset."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM"):
