@@ -208,6 +208,26 @@ MUTANTS = [
         "0 < 2 * n_iter < max_iter", "0 < n_iter < max_iter",
     ),
     Mutant(
+        "numbers too large for the network", "_estimators/input_validation.py",
+        "        raise too_large(\"X\", dtype)", "        pass",
+    ),
+    Mutant(
+        "scikit-learn copies X to look for NaN", "_estimators/input_validation.py",
+        "ensure_all_finite=not is_finite,", "ensure_all_finite=True,",
+    ),
+    Mutant(
+        "a scaler that clips", "_estimators/folding.py",
+        'if getattr(scaler, "clip", False):', "if False:",
+    ),
+    Mutant(
+        "the optimizer of the scaled features goes on", "_estimators/folding.py",
+        'result.__dict__.pop("_optimizer", None)', "pass",
+    ),
+    Mutant(
+        "training goes on in another dtype", "_estimators/base.py",
+        "if self.dtype not in (None, network.parameters.dtype.name):", "if False:",
+    ),
+    Mutant(
         "weights whose sum is too large", "_estimators/input_validation.py",
         "or total > 1 / least", "",
     ),
@@ -502,6 +522,18 @@ MUTANTS = [
     Mutant(
         "squared errors are summed", "_engine/kernels/losses.pxd",
         "0.5 * loss / h", "0.5 * loss", "engine",
+    ),
+    Mutant(
+        "half precision's infinity is a number", "_engine/kernels/conversion.pxd",
+        "112u << 23 : 224u << 23", "112u << 23 : 112u << 23", "engine",
+    ),
+    Mutant(
+        "only 1 is true", "_engine/kernels/conversion.pxd",
+        "<floating>(source[i] != 0)", "<floating>(source[i] == 1)", "engine",
+    ),
+    Mutant(
+        "only the first numbers are looked at", "_engine/dataset.pxd",
+        "            j += some", "            j = d", "engine",
     ),
     Mutant(
         "Adam always uses the first bias correction", "_engine/kernels/update_rules.pxd",
