@@ -6,6 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from cymlp._estimators.callbacks import CallbackSupportMixin, FitTask
 from cymlp._estimators.fitted_state import FittedState, Snapshot
 from cymlp._estimators.input_validation import (
     check_magnitude,
+    check_n_features,
     check_X,
     check_X_y,
     checked_weights,
@@ -26,6 +28,7 @@ from cymlp._estimators.input_validation import (
 )
 from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
+from cymlp._estimators.row_sliced import by_windows, engine_rows, rows_of
 from cymlp._estimators.saving import SavingMixin
 from cymlp._estimators.scikit_learn import ConversionMixin
 from cymlp._estimators.targets import Targets
@@ -35,13 +38,19 @@ from cymlp._estimators.warning import (
     warn_if_clipped,
     warn_if_cut_short,
 )
-from cymlp._network.arrays import FLOATS, SLICE_BYTES, CollectedRows, as_engine_input, cast_to
+from cymlp._network.arrays import FLOATS, SLICE_BYTES, CollectedRows, as_engine_input
 from cymlp._network.gradient import loss_and_gradients
 from cymlp._network.initializers import Initializer, initializer
 from cymlp._network.layer_sizes import hidden_units, per_layer
 from cymlp._network.network import Activation, Network, NotFiniteError
+from cymlp._network.row_source import RowSource, check_mapped_file, is_row_sliceable, read_whole
 from cymlp._training.config import TrainingConfig
-from cymlp._training.data import Rows, TrainingData, split_for_validation
+from cymlp._training.data import (
+    Rows,
+    TrainingData,
+    split_blocks_for_validation,
+    split_for_validation,
+)
 from cymlp._training.lbfgs import LbfgsTraining
 from cymlp._training.report import Ending, Epoch
 from cymlp._training.stochastic import StochasticTraining
@@ -88,6 +97,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
     record_train_score: bool = False
     record_every: int | None = None
     n_jobs: int | None = None
+    shuffle_buffer: int | None = None
 
     # Where the classifier and the regressor differ.
 
@@ -169,10 +179,16 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
                 is_first=is_first,
                 incremental=incremental,
             )
+
+            def begin_epoch() -> None:
+                for X in (raw_data[0], raw_validation_data[0]):
+                    check_mapped_file(X)
+                task.begin_epoch()
+
             self.n_iter_ = 0
             with Progress(self.verbose, 1 if incremental else self.max_iter) as progress:
                 outcome = training.run(
-                    lambda epoch: self._report(epoch, task, progress), task.begin_epoch
+                    lambda epoch: self._report(epoch, task, progress), begin_epoch
                 )
             self._records.extend(outcome.records)
             if self.solver == "lbfgs" and np.isfinite(outcome.loss):
@@ -206,12 +222,17 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
     ) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
         """X, y and sample weights, checked; X in the form and dtype that the engine needs.
 
+        If X is not read as a whole, it is a RowSource.
         ``reset`` says whether X determines features and dtype, or has to match the fitted ones.
         """
-        X, y, sample_weight = raw_data
+        X = rows_of(raw_data[0], self.shuffle_buffer)
+        y, sample_weight = (
+            read_whole(values, name)
+            for values, name in zip(raw_data[1:], ("y", "sample_weight"), strict=True)
+        )
         X, y = check_X_y(self, X, y, self._is_valid_y, reset=reset)
         dtype = X.dtype if reset else self._current_network().parameters.dtype
-        X = as_engine_input(cast_to(X, dtype, "X"))
+        X = engine_rows(X, dtype, self.shuffle_buffer)
         return X, y, None if sample_weight is None else checked_weights(sample_weight, X)
 
     def _encode(
@@ -283,11 +304,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
             )
         rows = Rows(data)
         if self.early_stopping and held_out is None:
-            stratify = self._fitted_targets().stratifies(data.targets)
-            rows, others = split_for_validation(
-                data, self.validation_fraction, stratify, random_state
-            )
-            held_out = Rows(scored_data, others.indices)
+            rows, held_out = self._hold_out(data, scored_data, random_state)
         warn_if_clipped(self.batch_size, len(rows))
         training = StochasticTraining(
             config,
@@ -303,6 +320,17 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         )
         self._optimizer = training.optimizer
         return training
+
+    def _hold_out(
+        self, data: TrainingData, scored_data: TrainingData, random_state: np.random.RandomState
+    ) -> tuple[Rows, Rows]:
+        """The rows of ``data`` to train on, and those of ``scored_data`` that are held out."""
+        fraction = self.validation_fraction
+        if isinstance(data.X, RowSource):
+            return split_blocks_for_validation(data, scored_data, fraction, random_state)
+        stratify = self._fitted_targets().stratifies(data.targets)
+        rows, others = split_for_validation(data, fraction, stratify, random_state)
+        return rows, Rows(scored_data, others.indices)
 
     def _validation_set(self, rows: Rows | None) -> ValidationSet | None:
         """The held-out rows with the score that ``scoring`` names."""
@@ -400,6 +428,8 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         check_parameters(self)
         network, targets = self._current_network(), self._fitted_targets()
         data = self._encode_for_fitted((X, y, sample_weight))
+        if isinstance(data.X, RowSource):  # X_grad is as large
+            data = replace(data, X=data.X[:])
         weights = targets.training_weights(targets.decode(data.targets), data.weights, data.X.dtype)
         _check_training_weights(weights, data.weights)
         config = self._training_config(targets, len(network.coefs))
@@ -447,6 +477,13 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
             and "feature_names_in_" not in fitted
         )
         if not check_finite:
+            if is_row_sliceable(X):
+                check_n_features(self, X)
+                predict = partial(
+                    self._predict, decode=decode, apply_output_activation=apply_output_activation
+                )
+                dtype = self._network_for(X).parameters.dtype
+                return by_windows(X, dtype, self.shuffle_buffer, predict)
             X = check_X(self, X)
         network = self._network_for(X)
         dtype = network.parameters.dtype

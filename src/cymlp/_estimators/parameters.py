@@ -120,6 +120,7 @@ _PARAMETERS: dict[str, list[Allowed]] = {
             ),
         ),
     ],
+    "shuffle_buffer": [COUNT, NONE],
 }
 
 
