@@ -26,10 +26,10 @@ from cymlp._estimators.input_validation import (
     check_magnitude,
     check_X,
     check_X_y,
-    checked_sparse,
     checked_weights,
     passes_fast_check,
 )
+from cymlp._network.sparse import checked_sparse
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

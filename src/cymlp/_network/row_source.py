@@ -119,7 +119,7 @@ class RowSource(ABC):
             return self._window_rows
         row_bytes = self.dtype.itemsize * self.shape[1]
         if issparse(self.sample):
-            row_bytes = (self.dtype.itemsize + 4) * self.sample.nnz // self.sample.shape[0]
+            row_bytes = (self.dtype.itemsize + 4) * self.sample.nnz // max(1, self.sample.shape[0])
         return max(1, WINDOW_BYTES // max(1, row_bytes))
 
     def blocks(self, window_rows: int) -> NDArray[np.intp]:
@@ -146,7 +146,7 @@ class RowSource(ABC):
 
     def __getitem__(self, rows: slice) -> Any:
         start, stop, step = rows.indices(len(self))
-        return self.read(start, max(start, stop))[::step]
+        return (self.read(start, stop) if start < stop else self.sample[:0])[::step]
 
 
 class SlicedRows(RowSource):
@@ -268,8 +268,6 @@ class SelectedRows(RowSource):
 
     def read(self, start: int, stop: int) -> Any:
         """Rows start to stop, checked, as an ndarray or a CSR matrix."""
-        if start >= stop:
-            return self.sample[:0]
         first = int(np.searchsorted(self._ends, start, "right"))
         last = int(np.searchsorted(self._ends, stop, "left"))
         runs = self._runs[first : last + 1].copy()

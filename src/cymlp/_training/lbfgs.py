@@ -191,7 +191,8 @@ class _SummedObjective(_Objective):
                     gradient += weight * self._gradient
                     total += weight
         gradient /= total
-        coefficients = self._config.l2, self._config.l1
+        none = (0.0,) * (len(self._units) - 1)
+        coefficients = self._config.l2 or none, self._config.l1 or none
         networks = Network(self._units, w), Network(self._units, gradient)
         return loss / total + add_penalties(*networks, coefficients, total), gradient
 
