@@ -59,7 +59,8 @@ class Case:
 
     def dataset(self, X=None, dtype=np.float64, weighted=True):
         X = self.X.astype(dtype) if X is None else X
-        return _engine.Dataset(X, self.T.astype(dtype), self.w.astype(dtype) if weighted else None)
+        weights = self.w.astype(dtype) if weighted else None
+        return _engine.Dataset(X, self.T.astype(dtype), weights, dtype=np.dtype(dtype))
 
     def loss_gradient(
         self, dataset, alpha=0.0, dtype=np.float64, parameters=None, *, size=1,

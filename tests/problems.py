@@ -4,6 +4,9 @@ import numpy as np
 
 from cymlp import MLPClassifier, MLPRegressor
 
+# The types that X may have; C's int and long long too, which are types of their own to NumPy.
+NUMBER_TYPES = [*"dfe?bBhHiIlLqQ"]
+
 N = 300  # training rows; N_VAL validation rows
 N_VAL = 97
 N_EPOCHS = 4

@@ -83,6 +83,8 @@ def list_of(kind: Allowed, what: str) -> Allowed:
     )
 
 
+_FLOATS = (np.float32, np.float64)
+
 # Names used in other libraries, and their equivalents here.
 _OTHER_NAMES = {
     "activation": {"swish": "'silu'", "sigmoid": "'logistic'", "linear": "'identity'"},
@@ -92,6 +94,7 @@ _OTHER_NAMES = {
         "linear": "cymlp.schedules.LinearDecay()",
         "onecycle": "cymlp.schedules.OneCycle()",
     },
+    "dtype": {"float": "'float64'", "double": "'float64'", "single": "'float32'"},
     "loss": {"mse": "'squared_error'", "mae": "'absolute_error'", "pinball": "'quantile'"},
     "init": {
         "he": "'he_normal'",
@@ -143,6 +146,8 @@ def _hint(name: str, value: Any, allowed: list[Allowed]) -> str:
         meant = _OTHER_NAMES.get(name, {}).get(value.lower(), *close)
     elif name == "learning_rate" and isinstance(value, Real) and not isinstance(value, bool):
         meant = f"learning_rate_init={value!r}"
+    elif name == "dtype" and isinstance(value, type | np.dtype) and value in _FLOATS:
+        meant = repr(np.dtype(value).name)
     elif name == "learning_rate" and getattr(value, "__module__", "") == "cymlp.schedules":
         meant = f"{value.__name__}()"
     return f" Did you mean {meant}?" if meant else ""

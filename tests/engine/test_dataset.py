@@ -7,6 +7,7 @@ from scipy.sparse import csr_array, csr_matrix
 
 from cases import Case, update_rule
 from cymlp import _engine
+from problems import NUMBER_TYPES
 
 DTYPES = [np.float32, np.float64]
 
@@ -53,6 +54,21 @@ def test_memory_layouts_of_X(form, d, size):
             )
             for result, wanted in zip(results, expected, strict=True):
                 assert_allclose(result, wanted, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("number", NUMBER_TYPES)
+def test_types_of_X(number, dtype):
+    """The results are identical to those of X converted before, whatever its layout."""
+    for d, size in ((7, 1), (70, 2), (1, 1)):
+        case = Case(d=d)
+        X = np.abs(20 * case.X).astype(number)
+        for order in (None, np.random.default_rng(1).permutation(len(X))):
+            expected = trained_and_predicted(case, X.astype(dtype), order, dtype, size=size)
+            for form, same in strided_forms(X).items():
+                results = trained_and_predicted(case, same, order, dtype, size=size)
+                for result, wanted in zip(results, expected, strict=True):
+                    assert_array_equal(result, wanted, err_msg=form)
 
 
 def test_broadcast_and_single_column_X():
@@ -128,7 +144,13 @@ class TestMisuse:
         with pytest.raises(TypeError, match="targets"):
             _engine.Dataset(case.X, case.T.astype(np.float32))
         with pytest.raises(TypeError, match="X must have"):
-            _engine.Dataset(np.ones((2, 2), dtype=int))
+            _engine.Dataset(np.ones((2, 2), dtype=complex))
+        with pytest.raises(TypeError, match="dtype must be float32 or float64, got int64"):
+            _engine.Dataset(case.X, dtype=np.dtype(np.int64))
+        for X, dtype in ((case.X.astype(np.float32), np.float64), (csr_array(case.X > 0), None)):
+            dataset = _engine.Dataset(X, dtype=None if dtype is None else np.dtype(dtype))
+            with pytest.raises(TypeError, match="must have one dtype"):
+                case.outputs(dataset, 23, dtype=np.float32)
 
     def test_shapes(self):
         case = Case()

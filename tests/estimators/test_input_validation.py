@@ -131,18 +131,18 @@ def test_column_vector_y_gives_a_warning(Estimator):
 class TestWeights:
     def test_forms(self):
         for given_weights in (2.0, [2.0] * 20, np.full(20, 2, dtype=int), np.full(20, 2.0)[::-1]):
-            weights = checked_weights(given_weights, X.astype(np.float32))
+            weights = checked_weights(given_weights, 20, np.float32)
             assert weights.dtype == np.float32
             assert weights.flags.c_contiguous
             assert_array_equal(weights, np.full(20, 2.0))
         right = np.ones(20)
-        assert checked_weights(right, X) is right
+        assert checked_weights(right, 20, np.float64) is right
 
     def test_negative_weights(self):
         """scikit-learn accepts them and may divide by zero."""
         weights = np.r_[-1.0, np.ones(19)]
         with pytest.raises(ValueError, match=r"Negative values.*sample_weight"):
-            checked_weights(weights, X)
+            checked_weights(weights, 20, np.float64)
         with pytest.raises(ValueError, match=r"Negative values.*sample_weight"):
             MLPRegressor().fit(X, y, weights)
 
@@ -171,12 +171,15 @@ class TestFastCheck:
             (X, True),
             (X.astype(np.float32), True),
             (X.T, True),
-            (X.astype(int), False),
+            (X.astype(int), True),
+            (X > 0, True),
+            (X.astype(object), False),
+            (X + 1j, False),
             (X[0], False),
             (X[:0], False),
             (X.tolist(), False),
             (csr_matrix(X), False),
-            (X.astype(np.float16), False),
+            (X.astype(np.float16), True),
             (np.ma.array(X), False),
             (X.astype(X.dtype.newbyteorder()), False),
         ):

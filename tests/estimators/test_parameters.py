@@ -55,6 +55,7 @@ OF_CYMLP = {
     "record_every": [0, 2.5, np.inf],
     "n_jobs": [0, 1.5, True],
     "shuffle_buffer": [0, 2.5, "all"],
+    "dtype": ["float16", "f4", np.float32, 32],
     "class_weight": ["auto", 3, ({0: 1},), [1, 2]],
     "label_smoothing": [1.0, -0.1, None],
     "loss": ["absolute", None],
@@ -130,6 +131,7 @@ GOOD = {
     "record_every": [None, 1],
     "n_jobs": [None, 1, -1],
     "shuffle_buffer": [None, 1],
+    "dtype": [None, "float32", "float64"],
     "class_weight": [None, "balanced", {0: 1.0}, [{0: 1.0}, "balanced", None]],
     "label_smoothing": [0.0, 0.99],
     "quantile": [0, 1.0, None],
@@ -167,6 +169,11 @@ MEANT = [
     ("scoring", "acc", "'accuracy'"),
     ("scoring", "Accuracy", "'accuracy'"),
     ("scoring", "beauty", None),
+    ("dtype", "double", "'float64'"),
+    ("dtype", np.float32, "'float32'"),
+    ("dtype", np.dtype("f8"), "'float64'"),
+    ("dtype", np.float16, None),
+    ("dtype", int, None),
 ]
 
 

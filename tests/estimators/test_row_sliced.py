@@ -27,9 +27,8 @@ rng = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
-    before = threading.enumerate()
     yield
-    assert threading.enumerate() == before
+    assert not [thread for thread in threading.enumerate() if "cymlp" in thread.name]
 
 
 @pytest.fixture
@@ -247,7 +246,7 @@ class TestTargets:
             estimator.fit(Sliced(X), y, np.ones(7))
         with pytest.raises(ValueError, match="Input y contains NaN"):
             MLPRegressor(shuffle_buffer=50).fit(Sliced(X), np.full(N, np.nan))
-        with pytest.raises(ValueError, match="y cannot be None"):
+        with pytest.raises(ValueError, match="requires y to be passed"):
             estimator.fit(Sliced(X), None)
         assert not hasattr(estimator, "coefs_")
 
@@ -407,7 +406,7 @@ class TestFaults:
             (lambda X: Sliced(X[0]), "Expected 2D array"),
             (lambda X: Sliced(X[None]), "Expected 2D array"),
             (lambda X: Sliced(X[:0]), r"Found array with 0 sample\(s\)"),
-            (lambda X: Sliced(X[:, :0]), r"0 feature\(s\)"),
+            (lambda X: Sliced(X[:, :0]), r"0 feature"),
             (lambda X: Sliced(X.astype(object)), "dtype object"),
         ],
     )
@@ -420,7 +419,7 @@ class TestFaults:
             with pytest.raises(ValueError, match=message):
                 estimator.fit(make(X), y[: len(make(X).X)])
             assert_state(estimator, before)
-            with pytest.raises(ValueError, match=message.replace("0 feature", "0 feature")):
+            with pytest.raises(ValueError, match=message):
                 estimator.predict(make(X))
 
     def test_another_number_of_features(self, data):

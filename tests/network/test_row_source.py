@@ -128,17 +128,27 @@ class TestReading:
         assert_array_equal(dense(source[5:3]), X[5:3])
         assert not isinstance(source[:3], np.ma.MaskedArray)
 
-    @pytest.mark.parametrize(
-        "own, network", [(">f4", "f8"), ("f2", "f8"), ("u1", "f8"), ("?", "f8"), ("f4", "f4")]
-    )
-    def test_their_dtype_is_the_networks(self, own, network):
+    @pytest.mark.parametrize("form", [np.asarray, csr_array])
+    @pytest.mark.parametrize("own", [">f4", "f2", "u1", "?", "f4", "f8", "g"])
+    def test_what_the_engine_cannot_read_becomes_the_networks_dtype(self, own, form):
+        if form is csr_array and own in (">f4", "f2"):
+            pytest.skip("SciPy has no such matrices")
         data = X.astype(own)
+        source = SlicedRows(Sliced(data, lambda _, rows: form(rows)))
+        for network in ("f8", "f4"):
+            kept = form is np.asarray and own not in (">f4", "g")
+            for_network = source.for_network(network)
+            for rows in (for_network, for_network[:5], for_network.sample):
+                assert rows.dtype == (own if kept else network)
+            assert_array_equal(dense(for_network[:]), data)
+
+    def test_a_number_too_large_for_the_network(self):
+        data = X.copy()
+        data[80, 1] = 1e39
         source = SlicedRows(Sliced(data))
-        assert source.dtype == source[:5].dtype == source.sample.dtype == network
-        assert_array_equal(source[:], data)
-        single = source.astype(np.float32)
-        assert single.dtype == single[:5].dtype == single.sample.dtype == np.float32
-        assert source.dtype == network
+        source.read(70, 90)
+        with pytest.raises(ValueError, match=r"too large for dtype\('float32'\).\n.* row 80\."):
+            source.for_network(np.float32).read(70, 90)
 
     def test_a_memmap_is_not_copied(self, tmp_path):
         file = memmap(tmp_path / "x")
@@ -260,7 +270,9 @@ class TestSelectedRows:
         for start in range(len(expected) + 1):
             for stop in range(start, len(expected) + 1):
                 assert_array_equal(dense(source[start:stop]), expected[start:stop])
-        assert source.astype(np.float32)[:7].dtype == np.float32
+        assert source.for_network(np.float32)[:7].dtype == (
+            np.float32 if form is csr_array else np.float64
+        )
 
     def test_runs_that_are_near_are_read_at_once(self):
         data = Sliced(X)

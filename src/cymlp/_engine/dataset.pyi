@@ -1,5 +1,6 @@
 from typing import Any, Self
 
+from numpy import dtype
 from numpy.typing import NDArray
 
 class Dataset:
@@ -9,6 +10,7 @@ class Dataset:
         targets: NDArray[Any] | None = None,
         weights: NDArray[Any] | None = None,
         n_classes: int = 0,
+        dtype: dtype[Any] | None = None,
     ) -> Self: ...
     @property
     def n_samples(self) -> int: ...

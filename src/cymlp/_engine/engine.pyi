@@ -1,4 +1,6 @@
-from numpy import float32, float64, intp
+from typing import Any
+
+from numpy import dtype, float32, float64, intp
 from numpy.typing import NDArray
 
 from cymlp._engine.architecture import Architecture
@@ -68,4 +70,4 @@ def mean_loss(
     architecture: Architecture, dataset: Dataset, order: NDArray[intp] | None, Z: _Array
 ) -> tuple[float, float]: ...
 def apply_output_activation(architecture: Architecture, Z: _Array) -> None: ...
-def is_finite(X: _Array) -> bool: ...
+def is_finite(X: NDArray[Any], dtype: dtype[Any] | None = None) -> bool: ...

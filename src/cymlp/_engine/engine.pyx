@@ -40,10 +40,12 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from cymlp._engine.architecture cimport Architecture
-from cymlp._engine.dataset cimport Dataset, Range, gather_weights, total_weight
+from cymlp._engine.dataset cimport (
+    Dataset, Range, gather_weights, is_finite_in, total_weight
+)
 from cymlp._engine.kernels cimport losses
+from cymlp._engine.kernels.conversion cimport FLOAT32, FLOAT64, may_be_infinite
 from cymlp._engine.kernels.gemm cimport ANY_FLOPS, MOST_FLOPS
-from cymlp._engine.kernels.reductions cimport are_finite
 from cymlp._engine.kernels.update_rules cimport GRADIENT
 from cymlp._engine.passes cimport gather_smoothed_targets, predict_chunk
 from cymlp._engine.run cimport (
@@ -62,6 +64,7 @@ USES_BLAS = MOST_FLOPS < ANY_FLOPS
 
 cdef enum:
     CACHE_LINE = 64   # bytes
+    MOST_CONVERTED = 1024   # numbers at once, where only their finiteness is of interest
 
 cdef Team ONE_THREAD = Team(1)
 
@@ -178,7 +181,10 @@ cdef int prepare(
         run.dataset.n_features != run.architecture.units[0]
     ):
         raise ValueError("The dataset, the parameters and the architecture do not fit together")
-    if dataset.itemsize != itemsize:
+    if dataset.itemsize != itemsize or (
+        run.dataset.sparse
+        and run.dataset.number != (FLOAT32 if itemsize == sizeof(float) else FLOAT64)
+    ):
         raise TypeError("The dataset and the parameters must have one dtype")
     run.poll.asked = seconds()
     put(&run.valid, True)
@@ -399,7 +405,7 @@ def predict(
         Whether to apply the output activation; else ``out`` gets the output layer's
         pre-activations.
     check_finite : bool, default=False
-        Whether to check that a dense X is finite.
+        Whether to check that a dense X is finite, as the network's numbers.
     team : Team, default=None
         Threads to share the rows; None for the calling one alone.
 
@@ -434,7 +440,8 @@ def predict(
         raise MemoryError
     run.work = <char *>memory + (-<Py_ssize_t>memory & (CACHE_LINE - 1))
     run.parameters, run.out = <void *>&parameters[0], &out[0, 0]
-    run.applies_output_activation, run.checks_finite = apply_output_activation, check_finite
+    run.applies_output_activation = apply_output_activation
+    run.checks_finite = check_finite and may_be_infinite(run.dataset.number)
     with nogil:
         parts = hand_out(run.barrier, predict_chunks, &run)
         predict_chunks(&run, parts)
@@ -504,11 +511,20 @@ def apply_output_activation(Architecture architecture not None, floating[:, ::1]
         )
 
 
-def is_finite(const floating[:, ::1] X not None):
-    """Whether X (n, d) has neither NaN nor infinity."""
+def is_finite(X not None, dtype=None):
+    """Whether X (n, d) has neither NaN nor infinity, also once it is converted to ``dtype``.
+
+    X and ``dtype`` are those of a dense ``Dataset``. Nothing is copied.
+    """
+    cdef Dataset dataset = Dataset(X, dtype=dtype)
+    cdef float[MOST_CONVERTED] floats
+    cdef double[MOST_CONVERTED] doubles
     cdef bint finite
-    if X.shape[0] == 0 or X.shape[1] == 0:
+    if not may_be_infinite(dataset.fields.number):
         return True
     with nogil:
-        finite = are_finite(&X[0, 0], 1, X.shape[0] * X.shape[1], 0)
+        if dataset.fields.itemsize == sizeof(float):
+            finite = is_finite_in(&dataset.fields, floats, MOST_CONVERTED)
+        else:
+            finite = is_finite_in(&dataset.fields, doubles, MOST_CONVERTED)
     return finite

@@ -1,10 +1,14 @@
 """The kernels one by one, on arrays: for tests and benchmarks; not in wheels."""
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 from cython cimport floating
 from libc.stdlib cimport free, malloc
 
 from cymlp._engine.architecture cimport Architecture
 from cymlp._engine.kernels cimport activations, dropout, losses, update_rules
 from cymlp._engine.kernels.blas cimport blas_gemm as _blas_gemm
+from cymlp._engine.kernels.conversion cimport (
+    N_NUMBER_TYPES, NumberType, convert as _convert, number_type
+)
 from cymlp._engine.kernels.gemm cimport gemm as _gemm, pack_size, tiled_gemm as _tiled_gemm
 from cymlp._engine.update_rule cimport UpdateRule
 
@@ -152,3 +156,20 @@ def apply(
         &rule.fields, &w[0], &g[0], &state[0, 0] if rule.n_states else NULL, size, size,
         penalty, rule.fields.weight_decay,
     )
+
+
+def convert(X, floating[::1] out):
+    """out (n,) <- X (n,), of any type that the engine reads and with any stride."""
+    cdef Py_buffer source
+    cdef NumberType number
+    PyObject_GetBuffer(X, &source, PyBUF_STRIDES | PyBUF_FORMAT)
+    try:
+        number = number_type(source.format, source.itemsize)
+        if number == N_NUMBER_TYPES or source.ndim != 1 or source.shape[0] != out.shape[0]:
+            raise ValueError("X must be a vector of numbers, as many as there are in out")
+        _convert(
+            number, <const char *>source.buf, source.strides[0], source.shape[0],
+            &out[0] if out.shape[0] else NULL,
+        )
+    finally:
+        PyBuffer_Release(&source)

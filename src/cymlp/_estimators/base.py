@@ -28,7 +28,7 @@ from cymlp._estimators.input_validation import (
 )
 from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
-from cymlp._estimators.row_sliced import by_windows, engine_rows, rows_of
+from cymlp._estimators.row_sliced import by_windows, engine_rows, rows_of, source_of
 from cymlp._estimators.saving import SavingMixin
 from cymlp._estimators.scikit_learn import ConversionMixin
 from cymlp._estimators.targets import Targets
@@ -38,7 +38,15 @@ from cymlp._estimators.warning import (
     warn_if_clipped,
     warn_if_cut_short,
 )
-from cymlp._network.arrays import FLOATS, SLICE_BYTES, CollectedRows, as_engine_input
+from cymlp._network.arrays import (
+    FLOATS,
+    NUMBERS,
+    SLICE_BYTES,
+    CollectedRows,
+    as_engine_input,
+    cast_to,
+    too_large,
+)
 from cymlp._network.gradient import loss_and_gradients
 from cymlp._network.initializers import Initializer, initializer
 from cymlp._network.layer_sizes import hidden_units, per_layer
@@ -98,6 +106,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
     record_every: int | None = None
     n_jobs: int | None = None
     shuffle_buffer: int | None = None
+    dtype: str | None = None
 
     # Where the classifier and the regressor differ.
 
@@ -219,8 +228,8 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
 
     def _check_data(
         self, raw_data: RawData, *, reset: bool
-    ) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
-        """X, y and sample weights, checked; X in the form and dtype that the engine needs.
+    ) -> tuple[Any, NDArray[Any], NDArray[Any] | None, np.dtype[Any]]:
+        """X, y and sample weights, checked, and the network's dtype; X as the engine needs it.
 
         If X is not read as a whole, it is a RowSource.
         ``reset`` says whether X determines features and dtype, or has to match the fitted ones.
@@ -230,28 +239,33 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
             read_whole(values, name)
             for values, name in zip(raw_data[1:], ("y", "sample_weight"), strict=True)
         )
-        X, y = check_X_y(self, X, y, self._is_valid_y, reset=reset)
-        dtype = X.dtype if reset else self._current_network().parameters.dtype
+        dtype = self.dtype if reset else self._current_network().parameters.dtype
+        dtype = None if dtype is None else np.dtype(dtype)
+        X, y = check_X_y(self, X, y, self._is_valid_y, dtype, reset=reset)
+        if dtype is None:
+            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
         X = engine_rows(X, dtype, self.shuffle_buffer)
-        return X, y, None if sample_weight is None else checked_weights(sample_weight, X)
+        if sample_weight is not None:
+            sample_weight = checked_weights(sample_weight, X.shape[0], dtype)
+        return X, y, sample_weight, dtype
 
     def _encode(
         self, raw_data: RawData, is_first: bool, incremental: bool, classes: Any
     ) -> tuple[TrainingData, NDArray[Any] | None, Targets]:
         """The training data, the sample weights without class weights, and the kind of targets."""
-        X, y, score_weights = self._check_data(raw_data, reset=is_first)
+        X, y, score_weights, dtype = self._check_data(raw_data, reset=is_first)
         targets = self._new_targets(y, incremental, classes)
-        encoded = targets.encode(y, X.dtype)
-        weights = targets.training_weights(y, score_weights, X.dtype)
+        encoded = targets.encode(y, dtype)
+        weights = targets.training_weights(y, score_weights, dtype)
         _check_training_weights(weights, score_weights)
-        data = TrainingData(X, encoded, targets.count_outputs(encoded), weights)
+        data = TrainingData(X, encoded, targets.count_outputs(encoded), weights, dtype)
         return data, score_weights, targets
 
     def _encode_for_fitted(self, raw_data: RawData) -> TrainingData:
         """Data encoded for the network that has been, or is being, fitted."""
-        X, y, weights = self._check_data(raw_data, reset=False)
+        X, y, weights, dtype = self._check_data(raw_data, reset=False)
         targets = self._fitted_targets()
-        return TrainingData(X, targets.encode(y, X.dtype), self.n_outputs_, weights)
+        return TrainingData(X, targets.encode(y, dtype), self.n_outputs_, weights, dtype)
 
     def _encode_validation_data(self, raw_data: RawData) -> TrainingData | None:
         """The validation data passed to fit; the training data must have been encoded before."""
@@ -269,12 +283,17 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         """A new network for the data, with initial weights."""
         units = [data.X.shape[1], *hidden_units(self.hidden_layer_sizes), data.n_outputs]
         initialize = initializer(self.init, self._activation())
-        return Network.initialized(units, data.X.dtype, initialize, random_state)
+        return Network.initialized(units, data.dtype, initialize, random_state)
 
     def _copy_network(self, data: TrainingData) -> Network:
-        """A copy of the fitted network; ValueError if its sizes do not match the data."""
+        """A copy of the fitted network; ValueError if the data or ``dtype`` do not match it."""
         hidden_units(self.hidden_layer_sizes)  # not used, but an invalid value is still an error
         network = self._current_network().copy()
+        if self.dtype not in (None, network.parameters.dtype.name):
+            raise ValueError(
+                f"dtype={self.dtype!r}, but the fitted network that training is to continue from "
+                f"is of {network.parameters.dtype.name}."
+            )
         n_features, n_outputs = data.X.shape[1], data.n_outputs
         if (network.units[0], network.units[-1]) != (n_features, n_outputs):
             raise ValueError(
@@ -354,6 +373,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         # A copy without feature names, as X no longer has any; it shares the network.
         fitted = copy.copy(self)
         fitted.__dict__.pop("feature_names_in_", None)
+        fitted.dtype = self._network.parameters.dtype.name  # whatever X's
         return ValidationSet(
             rows, lambda _: float(scorer(fitted, X, y, **weight)), None, watches_loss
         )
@@ -430,7 +450,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         data = self._encode_for_fitted((X, y, sample_weight))
         if isinstance(data.X, RowSource):  # X_grad is as large
             data = replace(data, X=data.X[:])
-        weights = targets.training_weights(targets.decode(data.targets), data.weights, data.X.dtype)
+        weights = targets.training_weights(targets.decode(data.targets), data.weights, data.dtype)
         _check_training_weights(weights, data.weights)
         config = self._training_config(targets, len(network.coefs))
         return loss_and_gradients(
@@ -455,9 +475,10 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
     ) -> NDArray[Any]:
         """The network's outputs (n_samples, n_outputs) for X, decoded if ``decode`` is given.
 
-        The dtype of the computation is that of NumPy's product of X and the weights. If X must be
-        converted or outputs decoded, this is done for a slice of the rows at a time, to need
-        little memory beyond the result.
+        The dtype of the computation is that of NumPy's product of X and the weights, or that of the
+        weights if the parameter ``dtype`` is given. If X cannot be read in place or outputs must be
+        decoded, this is done for a slice of the rows at a time, to need little memory beyond the
+        result.
 
         Parameters
         ----------
@@ -478,19 +499,22 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         )
         if not check_finite:
             if is_row_sliceable(X):
-                check_n_features(self, X)
+                source = source_of(X, self.shuffle_buffer)
+                check_n_features(self, source)
                 predict = partial(
                     self._predict, decode=decode, apply_output_activation=apply_output_activation
                 )
-                dtype = self._network_for(X).parameters.dtype
-                return by_windows(X, dtype, self.shuffle_buffer, predict)
+                return by_windows(
+                    source.for_network(self._network_for(X).parameters.dtype), predict
+                )
             X = check_X(self, X)
         network = self._network_for(X)
         dtype = network.parameters.dtype
         if issparse(X):
             X = X.tocsr()
         n_samples = rows_per_slice = X.shape[0]
-        if X.dtype != dtype or decode is not None:
+        is_read_in_place = not issparse(X) and X.dtype in NUMBERS
+        if decode is not None or not (is_read_in_place or X.dtype == dtype):
             row_bytes = 12 * X.nnz // n_samples if issparse(X) else 8 * X.shape[1]
             rows_per_slice = 1 + SLICE_BYTES // (row_bytes + 8 * network.units[-1])
         result = CollectedRows(n_samples)
@@ -498,15 +522,17 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
             part = X if rows_per_slice >= n_samples else X[start : start + rows_per_slice]
             try:
                 outputs = network.outputs(
-                    as_engine_input(part.astype(dtype, copy=False)),
+                    as_engine_input(part if is_read_in_place else cast_to(part, dtype, "X")),
                     self._activation(),
                     self.out_activation_,
                     apply_output_activation=apply_output_activation,
-                    check_finite=check_finite,
+                    check_finite=check_finite or X.dtype != dtype,
                     n_jobs=self.n_jobs,
                 )
             except NotFiniteError:
                 check_X(self, X)  # raises scikit-learn's error
+                if is_read_in_place and X.dtype != dtype:
+                    raise too_large("X", dtype) from None
                 raise
             predicted = outputs if decode is None else decode(outputs)
             if rows_per_slice >= n_samples:
@@ -522,7 +548,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
             raise ValueError(
                 f"X has {X.shape[1]} features, but coefs_[0] has {network.units[0]} rows."
             )
-        if X.dtype == network.parameters.dtype:
+        if self.dtype is not None or X.dtype == network.parameters.dtype:
             return network
         dtype = np.result_type(X.dtype, network.parameters.dtype)
         return network.astype(dtype if dtype in FLOATS else np.float64)
@@ -543,6 +569,9 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         if not sizes_are_given:
             self.hidden_layer_sizes = sizes
         check_parameters(self)
+        if self.dtype is not None:
+            parameters = cast_to(network.parameters, self.dtype, "coefs and intercepts")
+            network = Network(network.units, parameters)
         if tuple(hidden_units(self.hidden_layer_sizes)) != sizes:
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not match the weights, whose "

@@ -141,6 +141,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Rows in memory at once, at least 1, of an X that is read by slices (see Notes): the order of
         the samples is drawn among these. None means as many as fit 64 MB; there are always enough
         for a mini-batch. If given, arrays in memory are shuffled in this way too.
+    dtype : str, default=None
+        Type of the weights and of all computations, "float32" or "float64", whatever that of X.
+        None means float32 for float32 data and float64 for all other, as in scikit-learn, and
+        predictions in the type of NumPy's product of X and the weights.
 
     Attributes
     ----------
@@ -170,7 +174,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     t_ : int
         Number of samples seen by "sgd" or "adam".
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer, of X's dtype (float32 or float64). You may modify or replace the
+        Weights of each layer, float32 or float64 (see ``dtype``). You may modify or replace the
         arrays; predict and partial_fit then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
         Intercepts of each layer. You may change them too.
@@ -194,10 +198,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    All computations are in float32 for float32 data and in float64 for float64 data; everything
-    else is converted to float64. A C-contiguous X is read in place: fit makes no copy. A
-    mini-batch whose sample weights sum to 0 is skipped. Ctrl-C ends a fit with a warning and
-    keeps the weights reached so far.
+    An array X of bools, integers, or floats of 16, 32 or 64 bits is read in place, in any memory
+    layout: fit and predict make no copy, and convert one mini-batch at a time to the type of the
+    computations. A mini-batch whose sample weights sum to 0 is skipped. Ctrl-C ends a fit with a
+    warning and keeps the weights reached so far.
 
     X may be row-sliceable: a numpy.memmap, a zarr, h5py or Dask array, or anything else with a
     ``shape`` of two numbers, a NumPy ``dtype`` and slices of rows ``X[a:b]`` that are arrays or CSR
@@ -322,7 +326,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ----------
         coefs : list of array-like of shape (fan_in, fan_out)
             The weights of each layer, in the order of ``coefs_``. They are copied, as float32 if
-            all arrays are float32, else as float64.
+            all arrays are float32, else as float64, unless ``dtype`` is given.
         intercepts : list of array-like of shape (fan_out,)
             The intercepts of each layer.
         classes : array-like of shape (n_classes,)

@@ -5,29 +5,29 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import is_regressor
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_non_negative, validate_data
 
 from cymlp import _engine
-from cymlp._network.arrays import FLOATS
+from cymlp._network.arrays import FLOATS, NUMBERS, too_large
 from cymlp._network.row_source import RowSource
 from cymlp._network.sparse import checked_sparse
 
 
-def checked_weights(sample_weight: Any, X: Any) -> NDArray[Any]:
-    """Sample weights (n_samples,) of X's dtype.
+def checked_weights(sample_weight: Any, n_samples: int, dtype: Any) -> NDArray[Any]:
+    """Sample weights (n_samples,) of this dtype.
 
     Raises
     ------
     ValueError
         If they are not one number per sample, or are not finite, negative, or all 0.
     """
-    n_samples = X.shape[0]
     if np.isscalar(sample_weight):
         sample_weight = np.full(n_samples, sample_weight)
     weights = check_array(
-        sample_weight, ensure_2d=False, dtype=X.dtype, order="C", input_name="sample_weight"
+        sample_weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight"
     )
     if weights.ndim != 1:
         raise ValueError(
@@ -65,7 +65,7 @@ def check_magnitude(weights: NDArray[Any], name: str) -> None:
 
 def passes_fast_check(X: Any) -> bool:
     """Whether X is a matrix that needs no check but that it is finite."""
-    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in FLOATS and X.size > 0
+    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in NUMBERS and X.size > 0
 
 
 def are_finite_numbers(y: Any) -> bool:
@@ -81,11 +81,18 @@ def are_plain_labels(y: Any) -> bool:
 
 
 def check_X_y(
-    estimator: Any, X: Any, y: Any, is_valid_y: Callable[[Any], bool], *, reset: bool
+    estimator: Any,
+    X: Any,
+    y: Any,
+    is_valid_y: Callable[[Any], bool],
+    dtype: Any = None,
+    *,
+    reset: bool,
 ) -> tuple[Any, NDArray[Any]]:
     """Validated X and y, y (n_samples,) or (n_samples, n_outputs).
 
-    ``validate_data`` is slow, so it is skipped if it would not change the data.
+    An array X of a type that the engine reads is not copied. ``validate_data`` is slow, so it is
+    skipped if it would not change the data.
 
     Parameters
     ----------
@@ -94,19 +101,17 @@ def check_X_y(
         As passed to fit.
     is_valid_y : callable
         Returns whether a quick check shows that y is valid as it is.
+    dtype : dtype, default=None
+        The network's, for which no number of X may be too large; None if it is to be X's, or
+        float64 if X is not of floats.
     reset : bool
         Whether to set the estimator's number and names of features, or to compare with them.
     """
     if isinstance(X, RowSource):
         return X, _check_y_of_source(estimator, X, y, reset)
-    if (
-        passes_fast_check(X)
-        and X.flags.c_contiguous
-        and X.flags.aligned
-        and _engine.is_finite(X)
-        and is_valid_y(y)
-        and len(X) == len(y) > 1
-    ):
+    is_read_in_place = isinstance(X, np.ndarray) and X.dtype in NUMBERS
+    is_finite = is_read_in_place and X.ndim == 2 and X.flags.aligned and _engine.is_finite(X, dtype)
+    if is_finite and passes_fast_check(X) and is_valid_y(y) and len(X) == len(y) > 1:
         if reset:
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
@@ -120,9 +125,14 @@ def check_X_y(
         accept_sparse=["csr", "csc"],
         multi_output=True,
         y_numeric=is_regressor(estimator),
-        dtype=FLOATS,
+        dtype=NUMBERS if is_read_in_place else FLOATS,
+        ensure_all_finite=not is_finite,  # scikit-learn's check makes copies of some types
         reset=reset,
     )
+    if not (is_finite or dtype is None or issparse(X)) and not _engine.is_finite(
+        np.require(X, requirements="A"), dtype
+    ):
+        raise too_large("X", dtype)
     return X, _without_only_column(y)
 
 

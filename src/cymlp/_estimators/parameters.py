@@ -111,6 +111,7 @@ _PARAMETERS: dict[str, list[Allowed]] = {
         Allowed("a float among {inf}", lambda value: isinstance(value, Real) and value == np.inf),
     ],
     "max_fun": [COUNT],
+    "dtype": [choice("float32", "float64"), NONE],
     "n_jobs": [
         NONE,
         Allowed(

@@ -143,6 +143,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Rows in memory at once, at least 1, of an X that is read by slices (see Notes): the order of
         the samples is drawn among these. None means as many as fit 64 MB; there are always enough
         for a mini-batch. If given, arrays in memory are shuffled in this way too.
+    dtype : str, default=None
+        Type of the weights and of all computations, "float32" or "float64", whatever that of X.
+        None means float32 for float32 data and float64 for all other, as in scikit-learn, and
+        predictions in the type of NumPy's product of X and the weights.
 
     Attributes
     ----------
@@ -170,7 +174,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     t_ : int
         Number of samples seen by "sgd" or "adam".
     coefs_ : list of ndarray of shape (fan_in, fan_out)
-        Weights of each layer, of X's dtype (float32 or float64). You may modify or replace the
+        Weights of each layer, float32 or float64 (see ``dtype``). You may modify or replace the
         arrays; predict and partial_fit then use the new values.
     intercepts_ : list of ndarray of shape (fan_out,)
         Intercepts of each layer. You may change them too.
@@ -236,7 +240,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ----------
         coefs : list of array-like of shape (fan_in, fan_out)
             The weights of each layer, in the order of ``coefs_``. They are copied, as float32 if
-            all arrays are float32, else as float64.
+            all arrays are float32, else as float64, unless ``dtype`` is given.
         intercepts : list of array-like of shape (fan_out,)
             The intercepts of each layer.
         **params : dict

@@ -127,12 +127,14 @@ def restore(
     if unknown := params.keys() - set(cls._get_param_names()):
         raise ValueError(f"has parameters that {cls.__name__} lacks: {_listed(unknown)}")
     estimator = cls(**params)
-    sizes = estimator.hidden_layer_sizes
+    # These parameters may have changed since the fit.
+    sizes, dtype = estimator.hidden_layer_sizes, estimator.dtype
+    estimator.dtype = None
     if issubclass(cls, ClassifierMixin):
         _set_labels(estimator, fitted, intercepts[-1].size)
     with config_context(skip_parameter_validation=False):
         estimator._set_weights(coefs, intercepts, sizes_are_given=False)
-        estimator.hidden_layer_sizes = sizes  # the parameter may have changed since the fit
+        estimator.hidden_layer_sizes, estimator.dtype = sizes, dtype
         check_parameters(estimator)
     hidden_units(sizes)
     _set_attributes(estimator, fitted)

@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from cymlp._network.arrays import CollectedRows, as_engine_input, cast_to
 from cymlp._network.row_source import RowSource, SlicedRows, is_row_sliceable
@@ -30,28 +31,30 @@ def rows_of(X: Any, window_rows: int | None, name: str = "X") -> Any:
     """
     if not is_row_sliceable(X):
         return X
-    source = _source(X, window_rows, name)
+    source = source_of(X, window_rows, name)
     return source if len(source) > source.window_rows else source.read(0, len(source))
 
 
 def engine_rows(X: Any, dtype: Any, window_rows: int | None) -> Any:
-    """Validated data in the form and dtype that the engine needs.
+    """Validated data as the engine needs them for a network of this dtype.
 
     What is in memory is read window by window too if ``window_rows`` asks for that.
     """
     if not isinstance(X, RowSource):
-        X = as_engine_input(cast_to(X, dtype, "X"))
+        X = as_engine_input(cast_to(X, dtype, "X") if issparse(X) else X)
         if window_rows is None or X.shape[0] <= window_rows:
             return X
         X = SlicedRows(X, "X", window_rows)
-    return X if X.dtype == dtype else X.astype(dtype)
+    return X.for_network(dtype)
 
 
-def by_windows(
-    X: Any, dtype: Any, window_rows: int | None, predict: Callable[[Any], NDArray[Any]]
-) -> NDArray[Any]:
-    """What ``predict`` returns for X, whose rows it is given in this dtype, window by window."""
-    source = _source(X, window_rows).astype(dtype)
+def source_of(X: Any, window_rows: int | None, name: str = "X") -> RowSource:
+    """Row-sliceable data as a RowSource."""
+    return X if isinstance(X, RowSource) else SlicedRows(X, name, window_rows)
+
+
+def by_windows(source: RowSource, predict: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
+    """What ``predict`` returns for all rows, which it is given window by window."""
     if len(source) <= source.window_rows:
         return predict(source.read(0, len(source)))
     result = CollectedRows(len(source))
@@ -60,8 +63,3 @@ def by_windows(
             result.add(predict(window.X))
     whole: NDArray[Any] = result.whole
     return whole
-
-
-def _source(X: Any, window_rows: int | None, name: str = "X") -> RowSource:
-    """Row-sliceable data as a RowSource."""
-    return X if isinstance(X, RowSource) else SlicedRows(X, name, window_rows)

@@ -23,8 +23,8 @@ from cymlp._network.layer_sizes import hidden_units
 from cymlp._network.network import Network
 from cymlp._training.optimizers import OPTIMIZERS, Optimizer
 
-# Parameters that change neither training nor predictions.
-_HARMLESS = ("n_jobs", "record_every", "record_train_score")
+# Parameters that change neither training nor predictions, or whose effect the weights have.
+_HARMLESS = ("dtype", "n_jobs", "record_every", "record_train_score")
 # Parameters that may be lists, with a value for each layer.
 _PER_LAYER = ("activation", "alpha", "dropout", "l1_ratio")
 # Whether scikit-learn knows a value, for the parameters that can have others.
@@ -123,8 +123,8 @@ class ConversionMixin:
         warm_start=True, goes on with the numbers that this estimator would give.
 
         Parameters that scikit-learn has not must have their default values, except ``n_jobs``,
-        ``record_every`` and ``record_train_score``, which are left out, as ``history_`` is. A list
-        with the same value for each layer counts as that value.
+        ``dtype``, ``record_every`` and ``record_train_score``, which are left out, as ``history_``
+        is. A list with the same value for each layer counts as that value.
 
         Returns
         -------

@@ -8,6 +8,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse, vstack
 
 FLOATS = (np.float64, np.float32)
+# The types of X that the engine reads in place.
+NUMBERS = (
+    *FLOATS,
+    np.float16,
+    np.bool_,
+    *(np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64),
+)
 
 # Approximate size of the slices of rows that are predicted and decoded one at a time.
 SLICE_BYTES = 4_000_000
@@ -27,10 +34,15 @@ def cast_to(values: Any, dtype: Any, name: str) -> Any:
         cast = values.astype(dtype)
     numbers = cast.data if issparse(cast) else cast
     if np.isinf(numbers).any():
-        raise ValueError(
-            f"Input {name} contains infinity or a value too large for {np.dtype(dtype)!r}."
-        )
+        raise too_large(name, dtype)
     return cast
+
+
+def too_large(name: str, dtype: Any) -> ValueError:
+    """The error to raise if a value is too large for the dtype."""
+    return ValueError(
+        f"Input {name} contains infinity or a value too large for {np.dtype(dtype)!r}."
+    )
 
 
 def as_engine_input(X: Any) -> Any:

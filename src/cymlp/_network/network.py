@@ -138,7 +138,8 @@ class Network:
 
         Parameters
         ----------
-        X : ndarray or CSR matrix of shape (n_samples, n_features), of the parameters' dtype
+        X : ndarray or CSR matrix of shape (n_samples, n_features)
+            An ndarray of any type that the engine reads; a CSR matrix of the parameters' dtype.
         activation : str or tuple of str
             Activation of all hidden layers, or one for each.
         out_activation : str
@@ -149,7 +150,7 @@ class Network:
             Whether to apply the output layer's activation. If False, the outputs are its
             pre-activations.
         check_finite : bool, default=False
-            Whether to check that a dense X is finite.
+            Whether to check that a dense X is finite in the parameters' dtype.
         n_jobs : int, default=None
             The estimator's parameter.
         team : Team, default=None
@@ -161,7 +162,7 @@ class Network:
             If X is checked and not finite, or its sparse indices are no longer valid.
         """
         architecture = self.architecture(activation, out_activation)
-        dataset = _engine.Dataset(X)
+        dataset = _engine.Dataset(X, dtype=self.parameters.dtype)
         n_rows = dataset.n_samples if rows is None else len(rows)
         out = np.empty((n_rows, self.units[-1]), dtype=self.parameters.dtype)
         arguments = architecture, self.parameters, dataset, out, rows

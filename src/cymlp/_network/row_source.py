@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse, vstack
 
 from cymlp import _engine
-from cymlp._network.arrays import FLOATS, as_engine_input, cast_to
+from cymlp._network.arrays import NUMBERS, as_engine_input, cast_to
 from cymlp._network.sparse import checked_sparse
 
 # Size of a window of rows by default; while one is worked on, the next one is read.
@@ -83,7 +83,7 @@ def _slice(X: Any, start: int, stop: int, name: str) -> Any:
 
 
 class RowSource(ABC):
-    """Rows that are read slice by slice, in the form and dtype that the engine needs.
+    """Rows that are read slice by slice, in the form that the engine needs.
 
     It can be sliced itself, as the sources of data are that users pass.
 
@@ -91,7 +91,7 @@ class RowSource(ABC):
     ----------
     shape : tuple of two ints
     dtype : dtype
-        Of the rows that are read, float32 or float64.
+        Of the rows that are read.
     sample : ndarray or CSR matrix of shape (n_rows, n_features)
         A few rows, by which the form of the others is known.
     chunk_rows : int or sequence of int
@@ -109,8 +109,8 @@ class RowSource(ABC):
         """Rows start to stop, checked, as an ndarray or a CSR matrix."""
 
     @abstractmethod
-    def astype(self, dtype: Any) -> Self:
-        """This source with rows of another dtype."""
+    def for_network(self, dtype: Any) -> Self:
+        """This source for a network of this dtype, in which its numbers must be finite."""
 
     @property
     def window_rows(self) -> int:
@@ -164,8 +164,8 @@ class SlicedRows(RowSource):
     Raises
     ------
     ValueError
-        If X has not two dimensions or no dtype of real numbers, or the first slice of its rows is
-        not what it should be.
+        If X has not two dimensions, no columns or no dtype of real numbers, or the first slice of
+        its rows is not what it should be.
     """
 
     def __init__(self, X: Any, name: str = "X", window_rows: int | None = None) -> None:
@@ -174,21 +174,31 @@ class SlicedRows(RowSource):
                 f"Expected 2D array, got {name} of shape {X.shape} instead: it must have a number "
                 "of rows and of columns."
             )
+        if X.shape[1] == 0:
+            raise ValueError(
+                f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required."
+            )
         if X.dtype.kind not in "biuf":
             raise ValueError(f"Input {name} must have real numbers, got the dtype {X.dtype}.")
         self.shape = int(X.shape[0]), int(X.shape[1])
-        self.dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
         self._X, self._name, self._window_rows = X, name, window_rows
         self.chunk_rows = _chunk_rows(getattr(X, "chunks", None), self.shape[0])
-        self.sample = None
-        self.sample = self.read(0, min(_SAMPLE_ROWS, self.shape[0]))
+        self._first_rows: Any = None
+        self._network_dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        n_rows = min(_SAMPLE_ROWS, self.shape[0])
+        self._first_rows = self._checked(_slice(X, 0, n_rows, name), 0, n_rows)
+        self._set_sample()
 
-    def astype(self, dtype: Any) -> Self:
-        """This source with rows of another dtype."""
+    def for_network(self, dtype: Any) -> Self:
+        """This source for a network of this dtype, in which its numbers must be finite."""
         other = copy.copy(self)
-        other.dtype = np.dtype(dtype)
-        other.sample = cast_to(self.sample, dtype, self._name)
+        other._network_dtype = np.dtype(dtype)
+        other._set_sample()
         return other
+
+    def _set_sample(self) -> None:
+        self.sample = self._for_engine(self._first_rows)
+        self.dtype = self.sample.dtype
 
     def read(self, start: int, stop: int) -> Any:
         """Rows start to stop, checked, as an ndarray or a CSR matrix.
@@ -201,7 +211,13 @@ class SlicedRows(RowSource):
             If X is a memmap whose file has become too short.
         """
         rows = self._checked(_slice(self._X, start, stop, self._name), start, stop)
-        return as_engine_input(cast_to(rows, self.dtype, self._name))
+        return self._for_engine(rows)
+
+    def _for_engine(self, rows: Any) -> Any:
+        """These rows in a form and dtype that the engine reads."""
+        if issparse(rows) or rows.dtype not in NUMBERS:
+            rows = cast_to(rows, self._network_dtype, self._name)
+        return as_engine_input(rows)
 
     def _checked(self, rows: Any, start: int, stop: int) -> Any:
         """These rows as an ndarray or a CSR matrix."""
@@ -214,20 +230,21 @@ class SlicedRows(RowSource):
                 f"Input {self._name} gave {where} as an array of shape {rows.shape} and dtype "
                 f"{rows.dtype}, expected {(stop - start, self.shape[1])} and {self._X.dtype}."
             )
-        if self.sample is not None and issparse(rows) != issparse(self.sample):
+        if self._first_rows is not None and issparse(rows) != issparse(self._first_rows):
             raise ValueError(f"Input {self._name} has dense and sparse rows; see {where}.")
         if issparse(rows):
             rows = rows.tocsr()
-        if rows.dtype.kind == "f":
-            self._check_finite(rows, start)
+        self._check_finite(rows, start)
         return rows
 
     def _check_finite(self, rows: Any, start: int) -> None:
         """ValueError, with scikit-learn's words, if a number is NaN or infinite."""
-        numbers = rows.data[:, np.newaxis] if issparse(rows) else rows
-        if numbers.dtype in FLOATS and numbers.flags.c_contiguous and _engine.is_finite(numbers):
+        numbers, dtype = rows.data[:, np.newaxis] if issparse(rows) else rows, self._network_dtype
+        is_read_in_place = numbers.dtype in NUMBERS and numbers.flags.aligned
+        if is_read_in_place and _engine.is_finite(numbers, dtype):
             return
-        finite = np.isfinite(numbers)
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(numbers.astype(dtype))
         if finite.all():
             return
         place = int(np.argmin(finite.all(axis=1)))
@@ -235,7 +252,7 @@ class SlicedRows(RowSource):
         what = (
             "NaN"
             if np.isnan(numbers[place]).any()
-            else f"infinity or a value too large for {rows.dtype!r}"
+            else f"infinity or a value too large for {dtype!r}"
         )
         raise ValueError(f"Input {self._name} contains {what}.\nThe first is in row {start + row}.")
 
@@ -262,9 +279,9 @@ class SelectedRows(RowSource):
         self.dtype, self.sample = source.dtype, source.sample
         self._window_rows = source.window_rows
 
-    def astype(self, dtype: Any) -> Self:
-        """This source with rows of another dtype."""
-        return type(self)(self._source.astype(dtype), self._runs, self._chunks)
+    def for_network(self, dtype: Any) -> Self:
+        """This source for a network of this dtype, in which its numbers must be finite."""
+        return type(self)(self._source.for_network(dtype), self._runs, self._chunks)
 
     def read(self, start: int, stop: int) -> Any:
         """Rows start to stop, checked, as an ndarray or a CSR matrix."""

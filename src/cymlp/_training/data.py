@@ -24,20 +24,24 @@ class TrainingData:
     Attributes
     ----------
     X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
-        Has the network's dtype; see ``as_engine_input``. A RowSource is read window by window.
+        An ndarray of any type that the engine reads, or a CSR matrix of the network's dtype; see
+        ``as_engine_input``. A RowSource is read window by window.
     targets : ndarray of shape (n_samples, n_outputs) or (n_samples,)
-        C-contiguous. Numbers of X's dtype; bools, one column for each label; or a vector of C ints,
-        the class of each sample.
+        C-contiguous. Numbers of the network's dtype; bools, one column for each label; or a vector
+        of C ints, the class of each sample.
     n_outputs : int
         Number of outputs of the network.
     weights : ndarray of shape (n_samples,) or None
-        Has X's dtype; None for weights of 1.
+        Has the network's dtype; None for weights of 1.
+    dtype : numpy.dtype or None
+        The network's; None for float32 if X has it, else for float64.
     """
 
     X: Any
     targets: NDArray[Any]
     n_outputs: int
     weights: NDArray[Any] | None = None
+    dtype: np.dtype[Any] | None = None
 
     @property
     def n_samples(self) -> int:
@@ -52,11 +56,13 @@ class TrainingData:
     def part(self, X: Any, rows: Any) -> "TrainingData":
         """The data of some rows, given by a slice or indices; X has these rows alone."""
         weights = None if self.weights is None else self.weights[rows]
-        return TrainingData(X, self.targets[rows], self.n_outputs, weights)
+        return TrainingData(X, self.targets[rows], self.n_outputs, weights, self.dtype)
 
     def dataset(self) -> Any:
         """These data, which must be in memory, as an engine Dataset."""
-        return _engine.Dataset(self.X, self.targets, self.weights, n_classes=self.n_outputs)
+        return _engine.Dataset(
+            self.X, self.targets, self.weights, n_classes=self.n_outputs, dtype=self.dtype
+        )
 
 
 @dataclass(frozen=True, eq=False)

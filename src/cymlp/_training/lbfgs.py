@@ -177,7 +177,7 @@ class _SummedObjective(_Objective):
         self.architecture = config.architecture(network.units)
         self._config, self._units, self._parts = config, network.units, Parts(data)
         self.n_rows = self._parts.most_rows
-        self._dataset = _engine.Dataset(data.X.sample)
+        self._dataset = _engine.Dataset(data.X.sample, dtype=data.dtype)
         self._gradient = aligned_empty(network.parameters.size, network.parameters.dtype)
 
     def loss_and_gradient(self, w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

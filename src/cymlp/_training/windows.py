@@ -118,7 +118,7 @@ class ReadWindows(Windows):
         self._reader = WindowReader(
             source, max(batch_size, source.window_rows // batch_size * batch_size)
         )
-        self.example = _engine.Dataset(source.sample)
+        self.example = _engine.Dataset(source.sample, dtype=data.dtype)
 
     def epoch(self) -> Generator[Window, None, None]:
         """The windows of the blocks in a new order, each with its rows in a new order."""

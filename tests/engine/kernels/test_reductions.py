@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from cymlp import _engine
+from problems import NUMBER_TYPES
 
 DTYPES = [np.float32, np.float64]
 # Lengths around one vector, four vectors, and the sixteen chains of a sum.
@@ -24,6 +25,30 @@ def test_are_finite(dtype):
             X[0, position] = 1
     assert _engine.is_finite(np.empty((0, 3), dtype=dtype))
     assert _engine.is_finite(np.full((3, 50), np.finfo(dtype).max))
+
+
+@pytest.mark.parametrize("number", NUMBER_TYPES)
+def test_are_finite_in_any_type_and_layout(number):
+    """Also where the numbers are converted block by block."""
+    for form in (np.asarray, np.asfortranarray, lambda X: np.repeat(X, 2, 1)[::-1, ::2]):
+        X = np.zeros((3, 2500), number)
+        X[0] = 1
+        assert _engine.is_finite(form(X))
+        if X.dtype.kind != "f":
+            continue
+        for position in ((0, 0), (2, 2499), (1, 1024)):
+            for bad in (np.nan, -np.inf):
+                Y = X.copy()
+                Y[position] = bad
+                assert not _engine.is_finite(form(Y))
+                assert not _engine.is_finite(form(Y), np.dtype(np.float32))
+
+
+def test_are_finite_in_single_precision():
+    X = np.array([[1.0, 3.4e38], [-3.4e38, 0.0]])
+    assert _engine.is_finite(X, np.dtype(np.float32))
+    assert not _engine.is_finite(1.1 * X, np.dtype(np.float32))
+    assert _engine.is_finite(1.1 * X)
 
 
 def loss_of(W, **penalty):
