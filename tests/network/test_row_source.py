@@ -1,6 +1,8 @@
 """Sources of rows: what they are made of, how they are cut into blocks, what they check."""
 
+import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,6 +30,12 @@ X = np.random.default_rng(0).integers(-3, 3, (N, 4)).astype(float)
 def memmap(path, array=X, mode="r", **options):
     array.tofile(path)
     return np.memmap(path, array.dtype, mode, shape=array.shape, **options)
+
+
+def resident_kilobytes(path):
+    """Of a mapped file, in memory of this process."""
+    text = Path("/proc/self/smaps").read_text()
+    return int(re.search(rf"{re.escape(str(path))}\n.*?Rss: +(\d+) kB", text, re.DOTALL)[1])
 
 
 def dense(rows):
@@ -252,6 +260,23 @@ class TestMappedFiles:
         file = memmap(tmp_path / "x")
         (tmp_path / "x").unlink()
         assert_array_equal(SlicedRows(file)[:], X)
+
+    @pytest.mark.skipif(not os.path.exists("/proc/self/smaps"), reason="it is Linux that tells")
+    @pytest.mark.parametrize("mode, kept", [("r", 0), ("r+", 0), ("c", 1)])
+    def test_pages_that_were_read_are_forgotten(self, tmp_path, mode, kept):
+        """Not those of a private map, which may have been written into."""
+        file = memmap(tmp_path / "x", np.ones((50_000, 4)), mode)
+        file.flush()
+        if mode == "c":
+            file[7] = 2.0
+        source = SlicedRows(file[:])
+        for rows in (source, SelectedRows(source, np.array([[0, 50_000]]), [50_000])):
+            rows.read(0, 50_000).sum()
+            assert resident_kilobytes(tmp_path / "x") > 1000
+            rows.forget_pages()
+            assert (resident_kilobytes(tmp_path / "x") > 1000) == kept
+        assert file[7, 0] == (2.0 if mode == "c" else 1.0)
+        SlicedRows(Sliced(X)).forget_pages()
 
     def test_other_data_need_no_check(self, tmp_path):
         for data in (X, None, [[1.0]], memmap(tmp_path / "x") * 2):

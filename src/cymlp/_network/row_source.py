@@ -112,6 +112,10 @@ class RowSource(ABC):
     def for_network(self, dtype: Any) -> Self:
         """This source for a network of this dtype, in which its numbers must be finite."""
 
+    @abstractmethod
+    def forget_pages(self) -> None:
+        """Let the system take back the memory of what has been read of a mapped file."""
+
     @property
     def window_rows(self) -> int:
         """Rows of a window: as asked for, or as many as fit into WINDOW_BYTES."""
@@ -219,6 +223,13 @@ class SlicedRows(RowSource):
             rows = cast_to(rows, self._network_dtype, self._name)
         return as_engine_input(rows)
 
+    def forget_pages(self) -> None:
+        """Let the system take back the memory of what has been read of a mapped file."""
+        file = mapped_file(self._X)
+        # A private map ("c") would lose what has been written into it.
+        if file is not None and self._X.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
+            file.madvise(mmap.MADV_DONTNEED)
+
     def _checked(self, rows: Any, start: int, stop: int) -> Any:
         """These rows as an ndarray or a CSR matrix."""
         where = f"rows {start} to {stop - 1}"
@@ -282,6 +293,10 @@ class SelectedRows(RowSource):
     def for_network(self, dtype: Any) -> Self:
         """This source for a network of this dtype, in which its numbers must be finite."""
         return type(self)(self._source.for_network(dtype), self._runs, self._chunks)
+
+    def forget_pages(self) -> None:
+        """Let the system take back the memory of what has been read of a mapped file."""
+        self._source.forget_pages()
 
     def read(self, start: int, stop: int) -> Any:
         """Rows start to stop, checked, as an ndarray or a CSR matrix."""

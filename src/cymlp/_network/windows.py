@@ -77,6 +77,7 @@ class WindowReader:
                 parts.append(rows)
             else:
                 memory[n_rows : n_rows + stop - start] = rows
+                self._source.forget_pages()
             n_rows += stop - start
         return joined(parts) if memory is None else memory[:n_rows]
 
