@@ -4,7 +4,18 @@ import argparse
 import sys
 from types import ModuleType
 
-from benchmarks import courses, kernels, memory, options, predict, race, report, saving, scaling
+from benchmarks import (
+    courses,
+    kernels,
+    memory,
+    options,
+    predict,
+    race,
+    report,
+    saving,
+    scaling,
+    streaming,
+)
 
 BENCHMARKS: dict[str, ModuleType] = {
     "race": race,
@@ -15,6 +26,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "options": options,
     "saving": saving,
     "courses": courses,
+    "streaming": streaming,
 }
 
 

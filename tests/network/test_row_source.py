@@ -20,6 +20,7 @@ from cymlp._network.row_source import (
     check_mapped_file,
     is_row_sliceable,
     read_whole,
+    row_numbers,
 )
 from small import Sliced
 
@@ -75,16 +76,16 @@ class TestBlocks:
         "chunks, window_rows, expected",
         [
             (None, 32, list(range(N + 1))),
-            (None, 64 * 32, [0, 64, N]),
+            (None, 64 * 128, [0, 64, N]),
             (None, 1, list(range(N + 1))),
-            ((3, 4), 320, [0, 9, 18, 27, 36, 45, 54, 63, 72, 81, N]),
-            ((40, 4), 320, [0, 40, 80, N]),
+            ((3, 4), 1280, [0, 9, 18, 27, 36, 45, 54, 63, 72, 81, N]),
+            ((40, 4), 1280, [0, 40, 80, N]),
             ((40, 4), 30, [0, 30, 40, 70, 80, N]),
-            (((40, 0, 7, 3, 40), (4,)), 320, [0, 40, 50, N]),
+            (((40, 0, 7, 3, 40), (4,)), 1280, [0, 40, 50, N]),
             (((50, 40), (4,)), 30, [0, 30, 50, 80, N]),
-            (((50, 30), (4,)), 32 * 45, [0, 45, N]),  # not chunks of these rows
-            ((None, 4), 32 * 45, [0, 45, N]),
-            ("auto", 32 * 45, [0, 45, N]),
+            (((50, 30), (4,)), 128 * 45, [0, 45, N]),  # not chunks of these rows
+            ((None, 4), 128 * 45, [0, 45, N]),
+            ("auto", 128 * 45, [0, 45, N]),
         ],
     )
     def test_they_are_whole_chunks_unless_these_are_larger_than_a_window(
@@ -281,6 +282,10 @@ class TestMappedFiles:
     def test_other_data_need_no_check(self, tmp_path):
         for data in (X, None, [[1.0]], memmap(tmp_path / "x") * 2):
             check_mapped_file(data)
+
+
+def test_numbers_of_rows():
+    assert_array_equal(row_numbers([(3, 5), (7, 7), (0, 2)]), [3, 4, 0, 1])
 
 
 class TestSelectedRows:

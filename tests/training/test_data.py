@@ -79,7 +79,7 @@ def test_the_engine_accepts_the_data():
 class TestBlocks:
     """Data that are read by slices."""
 
-    def split(self, n, fraction, chunk=10, window_rows=320, seed=0):
+    def split(self, n, fraction, chunk=10, window_rows=1280, seed=0):
         source = SlicedRows(Sliced(data(n).X, chunks=(chunk, 2)), "X", window_rows)
         whole, scored = (
             TrainingData(source, np.arange(n)[:, np.newaxis] + 0.5, 1, weights)
@@ -113,8 +113,8 @@ class TestBlocks:
 
     def test_the_blocks_of_the_parts_are_those_of_the_data(self):
         train, held_out = self.split(100, 0.2)
-        assert_array_equal(train.data.X.blocks(8 * 32), np.arange(0, 81, 8))
-        assert_array_equal(held_out.data.X.blocks(2 * 32), np.arange(0, 21, 2))
+        assert_array_equal(train.data.X.blocks(8 * 128), np.arange(0, 81, 8))
+        assert_array_equal(held_out.data.X.blocks(2 * 128), np.arange(0, 21, 2))
 
     @pytest.mark.parametrize("n, fraction", [(40, 0.0), (10, 0.1)])
     def test_at_least_two_rows_are_held_out(self, n, fraction):

@@ -207,8 +207,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ``shape`` of two numbers, a NumPy ``dtype`` and slices of rows ``X[a:b]`` that are arrays or CSR
     matrices. If it has more rows than ``shuffle_buffer``, it is read window by window, the next one
     by a thread; else it is read as a whole. "sgd" and "adam" shuffle it as CorgiPile does: blocks
-    of rows, about 32 to a window, are permuted, and then the rows of each window. early_stopping
-    holds out a run of rows in each block, which is not stratified. An error in reading ends a fit,
+    of rows, about 128 to a window, are permuted, and then the rows of each window. early_stopping
+    holds out a run of rows of each block, without stratification. An error in reading ends a fit,
     and the estimator stays as it was.
 
     With scikit-learn 1.9 or later, ``set_callbacks`` takes callbacks of ``sklearn.callback`` and

@@ -19,8 +19,8 @@ from cymlp._network.sparse import checked_sparse
 # Size of a window of rows by default; while one is worked on, the next one is read.
 WINDOW_BYTES = 64_000_000
 
-# About so many blocks fill a window; in a new order they are far enough from the old one.
-_BLOCKS = 32
+# About so many blocks fill a window. With a quarter as many, networks learn less from sorted rows.
+_BLOCKS = 128
 
 # Rows that are read to see of what form the others will be.
 _SAMPLE_ROWS = 64
@@ -311,6 +311,15 @@ class SelectedRows(RowSource):
         # One slice is faster than several, which may be of the same chunk.
         rows = self._source.read(begin, end)
         return joined([rows[a - begin : b - begin] for a, b in runs.tolist()])
+
+
+def row_numbers(runs: Any) -> NDArray[np.intp]:
+    """The numbers of all rows in these runs (n_runs, 2)."""
+    starts, stops = np.asarray(runs, dtype=np.intp).T
+    lengths = stops - starts
+    numbers: NDArray[np.intp] = np.arange(lengths.sum(), dtype=np.intp)
+    numbers += np.repeat(stops - np.cumsum(lengths), lengths)
+    return numbers
 
 
 def joined(parts: list[Any]) -> Any:

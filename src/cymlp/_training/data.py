@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cymlp import _engine
 from cymlp._network.arrays import slices
-from cymlp._network.row_source import RowSource, SelectedRows
+from cymlp._network.row_source import RowSource, SelectedRows, row_numbers
 
 _TOO_SMALL = (
     "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
@@ -154,15 +154,17 @@ def split_blocks_for_validation(
         raise ValueError(_TOO_SMALL)
     edges = source.blocks(source.window_rows)
     starts, stops = edges[:-1], edges[1:]
-    counts = np.diff(edges * n_held_out // len(source))
-    firsts = starts + random_state.randint(stops - starts - counts + 1)
+    sizes = stops - starts
+    counts = sizes * n_held_out // len(source)
+    counts[random_state.permutation(len(counts))[: n_held_out - counts.sum()]] += 1
+    firsts = starts + random_state.randint(sizes - counts + 1)
     before, held_out, after = (
         np.stack(run, axis=1)
         for run in ((starts, firsts), (firsts, firsts + counts), (firsts + counts, stops))
     )
     train = np.stack([before, after], axis=1).reshape(-1, 2)
     return (
-        _selected(data, train, stops - starts - counts),
+        _selected(data, train, sizes - counts),
         _selected(scored_data, held_out, counts),
     )
 
@@ -170,5 +172,5 @@ def split_blocks_for_validation(
 def _selected(data: TrainingData, runs: NDArray[np.intp], chunk_rows: NDArray[np.intp]) -> Rows:
     """The data of these runs of rows."""
     runs = runs[runs[:, 0] < runs[:, 1]]
-    numbers = np.concatenate([np.arange(*run, dtype=np.intp) for run in runs])
-    return Rows(data.part(SelectedRows(data.X, runs, chunk_rows.tolist()), numbers))
+    source = SelectedRows(data.X, runs, chunk_rows.tolist())
+    return Rows(data.part(source, row_numbers(runs)))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cymlp import _engine
-from cymlp._network.row_source import RowSource
+from cymlp._network.row_source import RowSource, row_numbers
 from cymlp._network.windows import WindowReader
 from cymlp._training.data import Rows, TrainingData
 
@@ -127,7 +127,7 @@ class ReadWindows(Windows):
         n_left = data.n_samples
         with closing(self._reader.read(blocks)) as windows:
             for X, runs in windows:
-                numbers = np.concatenate([np.arange(*run, dtype=np.intp) for run in runs])
+                numbers = row_numbers(runs)
                 order = None
                 if random_state is not None:
                     order = np.arange(len(numbers), dtype=np.intp)
