@@ -433,6 +433,17 @@ class TestFaults:
         with pytest.raises(ValueError, match=message):
             estimator.fit(X, y, X_val=Sliced(X[:, 1:]), y_val=y)
 
+    def test_which_of_the_data_are_bad(self, data):
+        X, y = data
+        X_val = X.copy()
+        X_val[150, 0] = np.inf
+        estimator = MLPClassifier(8, shuffle_buffer=40)
+        for rows in (X_val, Sliced(X_val)):
+            with pytest.raises(ValueError, match="infinity") as caught:
+                estimator.fit(X, y, X_val=rows, y_val=y)
+            message = "".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+            assert "X_val" in message
+
 
 class TestContainers:
     """zarr, h5py and Dask arrays give the numbers of a class of our own with these chunks."""

@@ -109,8 +109,16 @@ class TestBlocks:
         assert SlicedRows(Sliced(X)).window_rows == 1000 // (4 * 8)
         assert SlicedRows(Sliced(X.astype(np.float32))).window_rows == 1000 // (4 * 4)
         assert SlicedRows(Sliced(X), "X", 7).window_rows == 7
-        sparse = np.eye(N)
-        assert SlicedRows(Sliced(csr_array(sparse))).window_rows == 1000 // 12
+
+    def test_a_window_of_sparse_rows(self, monkeypatch):
+        """By the fullest of the first rows, those in the middle and the last."""
+        monkeypatch.setattr(row_source, "WINDOW_BYTES", 1000)
+        dense_rows = np.zeros((300, 5))
+        for rows, entries in ((slice(0, 0), 1), (slice(0, 64), 2), (slice(140, 160), 2), (299, 2)):
+            dense_rows[rows, :entries] = 1
+            source = SlicedRows(Sliced(csr_array(dense_rows)))
+            entries = max(1, max(dense_rows[a : a + 64].sum() / 64 for a in (0, 118, 236)))
+            assert source.window_rows == int(1000 // (12 * entries))
 
 
 FORMS = {
@@ -186,7 +194,7 @@ class TestReading:
     def test_sparse_slices_with_bad_indices(self):
         def damaged(start, rows):
             rows = csr_matrix(rows)
-            rows.indices[0] = 10**6 if start else rows.indices[0]
+            rows.indices[0] = 10**6 if start == 80 else rows.indices[0]
             return rows
 
         source = SlicedRows(Sliced(X, damaged))
@@ -199,7 +207,7 @@ class TestReading:
     def test_which_row_is_not_finite(self, value, words, dtype, form):
         if form is csr_array and dtype is np.float16:
             pytest.skip("SciPy has no such matrices")
-        bad = np.zeros((N, 4), dtype)
+        bad = np.zeros((300, 4), dtype)  # a sample of 64 rows begins at 118
         bad[77, 2] = value
         bad[78, 0] = np.nan
         source = SlicedRows(Sliced(bad, lambda start, rows: form(rows)))

@@ -227,14 +227,14 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         return task.end_epoch(lambda: self._copy_weights(epoch.best_parameters))
 
     def _check_data(
-        self, raw_data: RawData, *, reset: bool
+        self, raw_data: RawData, *, reset: bool, name: str = "X"
     ) -> tuple[Any, NDArray[Any], NDArray[Any] | None, np.dtype[Any]]:
         """X, y and sample weights, checked, and the network's dtype; X as the engine needs it.
 
         If X is not read as a whole, it is a RowSource.
         ``reset`` says whether X determines features and dtype, or has to match the fitted ones.
         """
-        X = rows_of(raw_data[0], self.shuffle_buffer)
+        X = rows_of(raw_data[0], self.shuffle_buffer, name)
         y, sample_weight = (
             read_whole(values, name)
             for values, name in zip(raw_data[1:], ("y", "sample_weight"), strict=True)
@@ -244,7 +244,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         X, y = check_X_y(self, X, y, self._is_valid_y, dtype, reset=reset)
         if dtype is None:
             dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
-        X = engine_rows(X, dtype, self.shuffle_buffer)
+        X = engine_rows(X, dtype, self.shuffle_buffer, name)
         if sample_weight is not None:
             sample_weight = checked_weights(sample_weight, X.shape[0], dtype)
         return X, y, sample_weight, dtype
@@ -261,9 +261,9 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         data = TrainingData(X, encoded, targets.count_outputs(encoded), weights, dtype)
         return data, score_weights, targets
 
-    def _encode_for_fitted(self, raw_data: RawData) -> TrainingData:
+    def _encode_for_fitted(self, raw_data: RawData, name: str = "X") -> TrainingData:
         """Data encoded for the network that has been, or is being, fitted."""
-        X, y, weights, dtype = self._check_data(raw_data, reset=False)
+        X, y, weights, dtype = self._check_data(raw_data, reset=False, name=name)
         targets = self._fitted_targets()
         return TrainingData(X, targets.encode(y, dtype), self.n_outputs_, weights, dtype)
 
@@ -274,7 +274,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         if raw_data[0] is None or raw_data[1] is None:
             raise ValueError("X_val and y_val must be given together.")
         try:
-            return self._encode_for_fitted(raw_data)
+            return self._encode_for_fitted(raw_data, "X_val")
         except ValueError as error:
             error.add_note("The error is in X_val, y_val or sample_weight_val.")
             raise

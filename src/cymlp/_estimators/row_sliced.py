@@ -35,7 +35,7 @@ def rows_of(X: Any, window_rows: int | None, name: str = "X") -> Any:
     return source if len(source) > source.window_rows else source.read(0, len(source))
 
 
-def engine_rows(X: Any, dtype: Any, window_rows: int | None) -> Any:
+def engine_rows(X: Any, dtype: Any, window_rows: int | None, name: str = "X") -> Any:
     """Validated data as the engine needs them for a network of this dtype.
 
     What is in memory is read window by window too if ``window_rows`` asks for that.
@@ -44,7 +44,7 @@ def engine_rows(X: Any, dtype: Any, window_rows: int | None) -> Any:
         X = as_engine_input(cast_to(X, dtype, "X") if issparse(X) else X)
         if window_rows is None or X.shape[0] <= window_rows:
             return X
-        X = SlicedRows(X, "X", window_rows)
+        X = SlicedRows(X, name, window_rows)
     return X.for_network(dtype)
 
 

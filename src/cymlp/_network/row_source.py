@@ -103,6 +103,7 @@ class RowSource(ABC):
     sample: Any
     chunk_rows: int | Sequence[int] = 1
     _window_rows: int | None = None
+    _row_entries: float
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Any:
@@ -121,10 +122,8 @@ class RowSource(ABC):
         """Rows of a window: as asked for, or as many as fit into WINDOW_BYTES."""
         if self._window_rows is not None:
             return self._window_rows
-        row_bytes = self.dtype.itemsize * self.shape[1]
-        if issparse(self.sample):
-            row_bytes = (self.dtype.itemsize + 4) * self.sample.nnz // max(1, self.sample.shape[0])
-        return max(1, WINDOW_BYTES // max(1, row_bytes))
+        entry_bytes = self.dtype.itemsize + (4 if issparse(self.sample) else 0)
+        return max(1, int(WINDOW_BYTES // max(entry_bytes, entry_bytes * self._row_entries)))
 
     def blocks(self, window_rows: int) -> NDArray[np.intp]:
         """Edges (n_blocks + 1,) of the blocks that are read at once, many to a window.
@@ -192,6 +191,11 @@ class SlicedRows(RowSource):
         n_rows = min(_SAMPLE_ROWS, self.shape[0])
         self._first_rows = self._checked(_slice(X, 0, n_rows, name), 0, n_rows)
         self._set_sample()
+        self._row_entries = self.shape[1]
+        if issparse(self.sample) and n_rows:
+            # The first rows may have fewer than others.
+            places = (0, (self.shape[0] - n_rows) // 2, self.shape[0] - n_rows)
+            self._row_entries = max(self.read(n, n + n_rows).nnz for n in places) / n_rows
 
     def for_network(self, dtype: Any) -> Self:
         """This source for a network of this dtype, in which its numbers must be finite."""
