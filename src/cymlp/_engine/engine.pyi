@@ -18,7 +18,7 @@ class Workspace:
     team: Team
     batch_size: int
     itemsize: int
-    sparse: bool
+    is_sparse: bool
     def __init__(
         self,
         architecture: Architecture,

@@ -113,7 +113,7 @@ cdef class Workspace:
     cdef readonly UpdateRule rule
     cdef readonly Team team
     cdef readonly Py_ssize_t batch_size, itemsize
-    cdef readonly bint sparse
+    cdef readonly bint is_sparse
     cdef workspace_t space
     cdef GradientPlace gradient_place
     cdef unsigned char[::1] memory, gradient
@@ -123,7 +123,7 @@ cdef class Workspace:
         batch_size=None, Team team=None, *, most_chunk_rows=None,
     ):
         self.architecture, self.rule = architecture, rule
-        self.sparse, self.itemsize = dataset.fields.sparse, dataset.itemsize
+        self.is_sparse, self.itemsize = dataset.fields.sparse, dataset.itemsize
         self.team = ONE_THREAD if team is None else team
         self.batch_size = max(1, dataset.n_samples) if batch_size is None else batch_size
         if most_chunk_rows is None:
@@ -204,7 +204,7 @@ cdef int prepare_training(
     """Fill in what training needs, beside what ``prepare`` has, from a workspace that fits."""
     if (
         workspace.architecture is not architecture or workspace.rule is not rule
-        or workspace.sparse != run.dataset.sparse or workspace.itemsize != run.itemsize
+        or workspace.is_sparse != run.dataset.sparse or workspace.itemsize != run.itemsize
     ):
         raise ValueError(
             "The workspace was made for another architecture, another rule or other data"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,17 +17,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from cymlp._estimators.callbacks import CallbackSupportMixin, FitTask
 from cymlp._estimators.fitted_state import FittedState, Snapshot
+from cymlp._estimators.held_out import hold_out, validation_set
 from cymlp._estimators.input_validation import (
     check_magnitude,
     check_n_features,
     check_X,
-    check_X_y,
-    checked_weights,
     passes_fast_check,
 )
 from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
-from cymlp._estimators.row_sliced import by_windows, engine_rows, rows_of, source_of
+from cymlp._estimators.row_sliced import by_windows, checked_data, source_of
 from cymlp._estimators.saving import SavingMixin
 from cymlp._estimators.scikit_learn import ConversionMixin
 from cymlp._estimators.targets import Targets
@@ -51,18 +49,12 @@ from cymlp._network.gradient import loss_and_gradients
 from cymlp._network.initializers import Initializer, initializer
 from cymlp._network.layer_sizes import hidden_units, per_layer
 from cymlp._network.network import Activation, Network, NotFiniteError
-from cymlp._network.row_source import RowSource, check_mapped_file, is_row_sliceable, read_whole
+from cymlp._network.row_source import RowSource, check_mapped_file, is_row_sliceable
 from cymlp._training.config import TrainingConfig
-from cymlp._training.data import (
-    Rows,
-    TrainingData,
-    split_blocks_for_validation,
-    split_for_validation,
-)
+from cymlp._training.data import Rows, TrainingData
 from cymlp._training.lbfgs import LbfgsTraining
 from cymlp._training.report import Ending, Epoch
 from cymlp._training.stochastic import StochasticTraining
-from cymlp._training.validation import ValidationSet
 
 # X, y and sample_weight, as passed to fit.
 RawData = tuple[Any, Any, Any]
@@ -234,20 +226,8 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         If X is not read as a whole, it is a RowSource.
         ``reset`` says whether X determines features and dtype, or has to match the fitted ones.
         """
-        X = rows_of(raw_data[0], self.shuffle_buffer, name)
-        y, sample_weight = (
-            read_whole(values, name)
-            for values, name in zip(raw_data[1:], ("y", "sample_weight"), strict=True)
-        )
         dtype = self.dtype if reset else self._current_network().parameters.dtype
-        dtype = None if dtype is None else np.dtype(dtype)
-        X, y = check_X_y(self, X, y, self._is_valid_y, dtype, reset=reset)
-        if dtype is None:
-            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
-        X = engine_rows(X, dtype, self.shuffle_buffer, name)
-        if sample_weight is not None:
-            sample_weight = checked_weights(sample_weight, X.shape[0], dtype)
-        return X, y, sample_weight, dtype
+        return checked_data(self, raw_data, self._is_valid_y, dtype, reset=reset, name=name)
 
     def _encode(
         self, raw_data: RawData, is_first: bool, incremental: bool, classes: Any
@@ -319,18 +299,21 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         held_out = None if validation_data is None else Rows(validation_data)
         if self.solver == "lbfgs":
             return LbfgsTraining(
-                config, network, data, validation_set=self._validation_set(held_out)
+                config, network, data, validation_set=validation_set(self, held_out)
             )
         rows = Rows(data)
         if self.early_stopping and held_out is None:
-            rows, held_out = self._hold_out(data, scored_data, random_state)
+            stratify = self._fitted_targets().stratifies(data.targets)
+            rows, held_out = hold_out(
+                data, scored_data, self.validation_fraction, stratify, random_state
+            )
         warn_if_clipped(self.batch_size, len(rows))
         training = StochasticTraining(
             config,
             network,
             rows,
             random_state,
-            validation_set=self._validation_set(held_out),
+            validation_set=validation_set(self, held_out),
             state=self._training_state(),
             optimizer=optimizer if incremental else None,
             best_parameters=(
@@ -339,44 +322,6 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         )
         self._optimizer = training.optimizer
         return training
-
-    def _hold_out(
-        self, data: TrainingData, scored_data: TrainingData, random_state: np.random.RandomState
-    ) -> tuple[Rows, Rows]:
-        """The rows of ``data`` to train on, and those of ``scored_data`` that are held out."""
-        fraction = self.validation_fraction
-        if isinstance(data.X, RowSource):
-            return split_blocks_for_validation(data, scored_data, fraction, random_state)
-        stratify = self._fitted_targets().stratifies(data.targets)
-        rows, others = split_for_validation(data, fraction, stratify, random_state)
-        return rows, Rows(scored_data, others.indices)
-
-    def _validation_set(self, rows: Rows | None) -> ValidationSet | None:
-        """The held-out rows with the score that ``scoring`` names."""
-        if rows is None:
-            return None
-        targets = self._fitted_targets()
-        y, weights = targets.decode(rows.select(rows.data.targets)), rows.select(rows.data.weights)
-        watches_loss = self.scoring == "loss" or (self.scoring is None and targets.prefers_loss)
-        if self.scoring in (None, "loss"):
-            return ValidationSet(
-                rows,
-                lambda predicted: targets.score(y, predicted, weights),
-                targets.decode,
-                watches_loss,
-            )
-        from sklearn.metrics import check_scoring  # late, to keep import cymlp fast
-
-        scorer = check_scoring(self, self.scoring)
-        X = rows.select(rows.data.X)
-        weight = {} if weights is None else {"sample_weight": weights}
-        # A copy without feature names, as X no longer has any; it shares the network.
-        fitted = copy.copy(self)
-        fitted.__dict__.pop("feature_names_in_", None)
-        fitted.dtype = self._network.parameters.dtype.name  # whatever X's
-        return ValidationSet(
-            rows, lambda _: float(scorer(fitted, X, y, **weight)), None, watches_loss
-        )
 
     # From parameters to plain values.
 
