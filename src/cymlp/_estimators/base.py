@@ -423,11 +423,11 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         The dtype of the computation is that of NumPy's product of X and the weights, or that of the
         weights if the parameter ``dtype`` is given. If X cannot be read in place or outputs must be
         decoded, this is done for a slice of the rows at a time, to need little memory beyond the
-        result.
+        result. Row-sliceable data are read window by window.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
         decode : callable, default=None
             Takes outputs (n_rows, n_outputs), returns an array or sparse matrix of n_rows.
         apply_output_activation : bool, default=True

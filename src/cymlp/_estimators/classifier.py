@@ -414,7 +414,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Weights of the samples, not negative and not all 0.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation samples, whose loss and score are recorded in ``history_``. early_stopping
-            uses them instead of holding out samples.
+            uses them instead of holding out samples. They may be row-sliceable.
         y_val : array-like of shape (n_val,) or (n_val, n_classes), default=None
             Labels of the validation samples.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -448,7 +448,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             The class labels, or the indicator matrix of labels.
@@ -479,7 +479,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns
@@ -501,7 +501,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns
@@ -523,7 +523,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns
@@ -546,7 +546,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns

@@ -290,7 +290,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Weights of the samples, not negative and not all 0.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation samples, whose loss and score are recorded in ``history_``. early_stopping
-            uses them instead of holding out samples.
+            uses them instead of holding out samples. They may be row-sliceable.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Target values of the validation samples.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -320,7 +320,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.
@@ -347,7 +347,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns
