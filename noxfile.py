@@ -21,6 +21,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PARALLEL = ("-q", "-n", "auto", "--dist", "worksteal")
 TEST_TOOLS = nox.project.dependency_groups(PROJECT, "test")
 FORMATS = nox.project.dependency_groups(PROJECT, "formats")
+ARRAYS = nox.project.dependency_groups(PROJECT, "arrays")
 # The tests of what calls NumPy, SciPy or scikit-learn more than in passing.
 DEPEND_ON_DEPENDENCIES = [
     *(f"tests/{folder}" for folder in ("datasets", "estimators", "network", "onnx", "training")),
@@ -50,7 +51,7 @@ def quickstart(session):
 @nox.session
 def tests(session):
     """The README's second command, as printed there: install and test. With coverage."""
-    session.install(*TEST_TOOLS, *FORMATS)
+    session.install(*TEST_TOOLS, *FORMATS, *ARRAYS)
     options = " ".join((*PARALLEL, "--cov", "--cov-report=term:skip-covered"))
     run_readme_command(session, 'pip install ".[test]" && ', PYTEST_ADDOPTS=options)
 

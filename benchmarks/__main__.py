@@ -15,6 +15,7 @@ from benchmarks import (
     report,
     saving,
     scaling,
+    streaming,
 )
 
 BENCHMARKS: dict[str, ModuleType] = {
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "options": options,
     "saving": saving,
     "bytes": bytes,
+    "streaming": streaming,
     "courses": courses,
 }
 

@@ -66,7 +66,7 @@ html_theme_options = {
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "ignore_pattern": r"(courses|quickstart)\.py$",
+    "ignore_pattern": r"(courses|quickstart|larger_than_memory_\w+)\.py$",
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("cymlp",),

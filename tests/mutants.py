@@ -124,8 +124,8 @@ MUTANTS = [
         "or self.state.dtype != parameters.dtype", "or False",
     ),
     Mutant(
-        "each epoch is shuffled from the start", "_training/stochastic.py",
-        "permutation if self._order is None else self._order[permutation]", "permutation",
+        "each epoch is shuffled from the start", "_training/windows.py",
+        "permutation if order is None else order[permutation]", "permutation",
     ),
     Mutant(
         "the last mini-batch is not in a schedule's total", "_training/stochastic.py",
@@ -232,8 +232,44 @@ MUTANTS = [
         "or total > 1 / least", "",
     ),
     Mutant(
-        "index pointers that fall", "_estimators/input_validation.py",
+        "index pointers that fall", "_network/sparse.py",
         "if (checked.indptr[1:] < checked.indptr[:-1]).any():", "if False:",
+    ),
+    # Data read by slices.
+    Mutant(
+        "a window is overwritten while it is used", "_network/windows.py",
+        "if len(self._memory) < 2:", "if len(self._memory) < 1:",
+    ),
+    Mutant(
+        "a reader goes on to the end of its window", "_network/windows.py",
+        "stopped.set()", "pass",
+    ),
+    Mutant(
+        "the same blocks in each epoch", "_training/windows.py",
+        "random_state.permutation(self._reader.n_blocks)", "range(self._reader.n_blocks)",
+    ),
+    Mutant(
+        "windows cut mini-batches", "_training/windows.py",
+        "source.window_rows // batch_size * batch_size", "source.window_rows",
+    ),
+    Mutant(
+        "every window ends an epoch", "_training/windows.py", "n_left == 0", "True",
+    ),
+    Mutant(
+        "windows count alike in L-BFGS", "_training/lbfgs.py",
+        "weight = part.total_weight", "weight = 1.0",
+    ),
+    Mutant(
+        "rows held out are trained on", "_training/data.py",
+        "np.stack([before, after], axis=1)", "np.stack([before, held_out, after], axis=1)",
+    ),
+    Mutant(
+        "a file that shrinks by less than a page", "_network/row_source.py",
+        "if file.size() < expected:", "if file.size() + 4096 < expected:",
+    ),
+    Mutant(
+        "the row that is not finite, from its slice", "_network/row_source.py",
+        "is in row {start + row}", "is in row {row}",
     ),
     # Files.
     Mutant(

@@ -22,3 +22,18 @@ def classifier(**params):
 
 def regressor(**params):
     return MLPRegressor(**PARAMS | params)
+
+
+class Sliced:
+    """Rows to be read by slices; ``then(start, rows)`` returns what is given in their place."""
+
+    def __init__(self, X, then=lambda start, rows: rows, **attributes):
+        self.shape, self.dtype = X.shape, X.dtype
+        self.X, self.then = X, then
+        self.slices = []
+        vars(self).update(attributes)
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice) and rows.step is None
+        self.slices.append((rows.start, rows.stop))
+        return self.then(rows.start, self.X[rows])

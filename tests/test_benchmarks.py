@@ -18,6 +18,7 @@ sys.path.append(str(ROOT))
 race = import_module("benchmarks.race")
 report = import_module("benchmarks.report")
 saving = import_module("benchmarks.saving")
+streaming = import_module("benchmarks.streaming")
 trainers = import_module("benchmarks.trainers")
 worker = import_module("benchmarks.worker")
 workloads = import_module("benchmarks.workloads")
@@ -201,3 +202,12 @@ def test_saved_models():
     assert predictions.pop("ONNX", "to ").startswith("to ")
     assert set(predictions.values()) == {"bits"}
     assert saving.tables(results).count("| multilabel | float32 |") == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="it is Linux that tells")
+def test_streaming():
+    options = report.Options(rounds=1, dtypes=("uint8",), only="memmap", rows_limit=500)
+    results = streaming.measure(options)
+    [case] = results["epochs"].values()
+    assert case["shape"][0] == 500
+    assert "| memmap | 500 x " in streaming.tables(results)

@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 FOLDER = Path(__file__).resolve().parents[1] / "examples"
 EXAMPLES = sorted(FOLDER.glob("plot_*.py"))
 QUICKSTART = FOLDER / "quickstart.py"
+# Each needs the package that its name ends with.
+LARGER_THAN_MEMORY = {"parquet": "pyarrow", "zarr": "zarr"}
 
 # Bounds of the errors that must be small in every setting.
 BOUNDS = {
@@ -70,3 +72,16 @@ def test_quickstart_tells_both_ratios(capsys):
     for threads in ("one thread each", "default threads"):
         assert re.search(rf"{threads} +\d+\.\d+ s +\d+\.\d+ s, \d+\.\d times as fast", printed)
     assert "same predictions: True" in printed
+
+
+@pytest.mark.skipif(not QUICKSTART.exists(), reason="the tests run without the source tree")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("form", LARGER_THAN_MEMORY)
+def test_larger_than_memory(form, capsys):
+    """It learns from rows that are sorted by class."""
+    pytest.importorskip(LARGER_THAN_MEMORY[form])
+    runpy.run_path(str(FOLDER / f"larger_than_memory_{form}.py"), run_name="__main__")
+    accuracies = [
+        float(number) for number in re.findall(r"accuracy.*: (.*)", capsys.readouterr().out)
+    ]
+    assert len(accuracies) == 2 and min(accuracies) > 0.9

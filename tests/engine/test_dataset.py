@@ -1,5 +1,7 @@
 """Samples read in place: X in any memory layout, dense or sparse; targets of every kind."""
 
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -38,6 +40,20 @@ def trained_and_predicted(case, X, order, dtype, **settings):
     dataset = case.dataset(X, dtype)
     trained = case.train(update_rule("sgd"), dataset, 5, order=order, dtype=dtype, **settings)
     return trained[0], case.outputs(dataset, len(case.X), order=order, dtype=dtype)
+
+
+def test_the_order_of_bytes_may_be_said():
+    """As in the dtypes of zarr's arrays; it must be the machine's."""
+    case = Case()
+    own = np.dtype(np.float64).newbyteorder("<" if sys.byteorder == "little" else ">")
+    arrays = (array.astype(own) for array in (case.X, case.T, case.w))
+    dataset = _engine.Dataset(*arrays)
+    for result, expected in zip(
+        case.loss_gradient(dataset), case.loss_gradient(case.dataset()), strict=True
+    ):
+        assert_array_equal(result, expected)
+    with pytest.raises(TypeError, match="format"):
+        _engine.Dataset(case.X.astype(own.newbyteorder()))
 
 
 @pytest.mark.parametrize("d, size", [(7, 1), (70, 2)])

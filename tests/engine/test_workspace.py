@@ -66,7 +66,8 @@ class TestMisuse:
         state = np.empty((0, parameters.size))
         for workspace in (
             _engine.Workspace(case.architecture(), dataset, sgd),
-            _engine.Workspace(architecture, case.dataset(), sgd),
+            _engine.Workspace(architecture, case.dataset(csr_array(case.X)), sgd),
+            _engine.Workspace(architecture, case.dataset(dtype=np.float32), sgd),
             _engine.Workspace(architecture, dataset),
         ):
             with pytest.raises(ValueError, match="made for another"):

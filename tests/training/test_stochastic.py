@@ -40,9 +40,10 @@ class Training(StochasticTraining):
                  options=None, **values):  # fmt: skip
         self.network = Network((3, 2), start.copy())
         self.epochs, self.after = [], []
+        self.random_state = np.random.RandomState(seed)
         data = TrainingData(X, Y, 2, weights)
         super().__init__(
-            config(**values), self.network, Rows(data, rows), np.random.RandomState(seed),
+            config(**values), self.network, Rows(data, rows), self.random_state,
             validation_set=ValidationSet(Rows(data, np.arange(4))) if validates else None,
             **options or {},
         )  # fmt: skip
@@ -125,7 +126,7 @@ def test_all_rows_in_one_batch_are_read_in_order():
     """Identical results, shuffled or not; the generator is advanced either way."""
     in_order, shuffled = (Training(batch_size=N, shuffle=s).run() for s in (False, True))
     assert_array_equal(in_order.parameters, shuffled.parameters)
-    assert shuffled._random_state.randint(2**30) != in_order._random_state.randint(2**30)
+    assert shuffled.random_state.randint(2**30) != in_order.random_state.randint(2**30)
 
 
 def test_a_schedule_spans_max_iter_not_n_epochs():

@@ -4,9 +4,13 @@ from cpython.buffer cimport (
     PyObject_GetBuffer
 )
 
+import sys
+
 from cymlp._engine.kernels.conversion cimport (
     FLOAT32, N_NUMBER_TYPES, number_type, number_type_entry
 )
+
+cdef char NATIVE_ORDER = b"<" if sys.byteorder == "little" else b">"
 
 # The formats of a buffer of numbers that the engine reads.
 cdef bytes NUMBERS = b"".join(
@@ -18,6 +22,9 @@ cdef int acquire(object array, Py_buffer *buffer, str name, int ndim, bytes form
     """Fill ``buffer`` from ``array``; TypeError unless ndim and format are right."""
     cdef int layout = PyBUF_STRIDES if ndim == 2 and name == "X" else PyBUF_C_CONTIGUOUS
     PyObject_GetBuffer(array, buffer, layout | PyBUF_FORMAT)
+    # NumPy may say the order of the bytes even where it is the machine's own.
+    if buffer.format[0] == NATIVE_ORDER:
+        buffer.format += 1
     # A format of more than one character is one of another byte order, or no number's.
     if buffer.ndim != ndim or buffer.format[1] != 0 or buffer.format[0] not in formats:
         raise TypeError(

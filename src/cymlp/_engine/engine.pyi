@@ -14,10 +14,11 @@ USES_BLAS: bool
 
 class Workspace:
     architecture: Architecture
-    dataset: Dataset
     rule: UpdateRule | None
     team: Team
     batch_size: int
+    itemsize: int
+    is_sparse: bool
     def __init__(
         self,
         architecture: Architecture,

@@ -72,6 +72,9 @@ cdef Team ONE_THREAD = Team(1)
 cdef class Workspace:
     """Memory for training, and how the work is divided; allocated once, used in every call.
 
+    It serves all datasets like the one that it was made for: dense or sparse, of the same dtype and
+    number of features, with any number of samples.
+
     Chunks of a mini-batch keep what a thread works on in its cache, bound the memory to some
     megabytes, and the time between two polls for signals.
 
@@ -107,10 +110,10 @@ cdef class Workspace:
     """
 
     cdef readonly Architecture architecture
-    cdef readonly Dataset dataset
     cdef readonly UpdateRule rule
     cdef readonly Team team
-    cdef readonly Py_ssize_t batch_size
+    cdef readonly Py_ssize_t batch_size, itemsize
+    cdef readonly bint is_sparse
     cdef workspace_t space
     cdef GradientPlace gradient_place
     cdef unsigned char[::1] memory, gradient
@@ -119,7 +122,8 @@ cdef class Workspace:
         self, Architecture architecture not None, Dataset dataset not None, UpdateRule rule=None,
         batch_size=None, Team team=None, *, most_chunk_rows=None,
     ):
-        self.architecture, self.dataset, self.rule = architecture, dataset, rule
+        self.architecture, self.rule = architecture, rule
+        self.is_sparse, self.itemsize = dataset.fields.sparse, dataset.itemsize
         self.team = ONE_THREAD if team is None else team
         self.batch_size = max(1, dataset.n_samples) if batch_size is None else batch_size
         if most_chunk_rows is None:
@@ -199,11 +203,11 @@ cdef int prepare_training(
 ) except -1:
     """Fill in what training needs, beside what ``prepare`` has, from a workspace that fits."""
     if (
-        workspace.architecture is not architecture or workspace.dataset is not dataset
-        or workspace.rule is not rule
+        workspace.architecture is not architecture or workspace.rule is not rule
+        or workspace.is_sparse != run.dataset.sparse or workspace.itemsize != run.itemsize
     ):
         raise ValueError(
-            "The workspace was made for another architecture, another dataset or another rule"
+            "The workspace was made for another architecture, another rule or other data"
         )
     if run.architecture.loss == losses.NO_LOSS or (
         run.dataset.n_outputs != run.architecture.units[run.architecture.n_layers]
@@ -255,7 +259,7 @@ def train(
         IN-OUT, counts the updates.
     dataset : Dataset
     workspace : Workspace
-        Made for the same architecture, dataset and rule; its team shares each step.
+        Made for the same architecture and rule, and for such a dataset; its team shares each step.
     order : ndarray of shape (n_rows,), intp, default=None
         The samples to visit, in this order; None for all as they come.
     rates : ndarray of shape (n_batches,), default=None
@@ -323,8 +327,8 @@ def loss_gradient(
         OUT.
     dataset : Dataset
     workspace : Workspace
-        Made for the same architecture and dataset, for no rule and for all samples; its team
-        shares the work.
+        Made for the same architecture and such a dataset, for no rule and for all samples; its
+        team shares the work.
     X_gradient : ndarray of shape (n_samples, n_features), default=None
         OUT, the gradient with respect to X.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -17,15 +17,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from cymlp._estimators.callbacks import CallbackSupportMixin, FitTask
 from cymlp._estimators.fitted_state import FittedState, Snapshot
+from cymlp._estimators.held_out import hold_out, validation_set
 from cymlp._estimators.input_validation import (
     check_magnitude,
+    check_n_features,
     check_X,
-    check_X_y,
-    checked_weights,
     passes_fast_check,
 )
 from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
+from cymlp._estimators.row_sliced import by_windows, checked_data, source_of
 from cymlp._estimators.saving import SavingMixin
 from cymlp._estimators.scikit_learn import ConversionMixin
 from cymlp._estimators.targets import Targets
@@ -48,12 +49,12 @@ from cymlp._network.gradient import loss_and_gradients
 from cymlp._network.initializers import Initializer, initializer
 from cymlp._network.layer_sizes import hidden_units, per_layer
 from cymlp._network.network import Activation, Network, NotFiniteError
+from cymlp._network.row_source import RowSource, check_mapped_file, is_row_sliceable
 from cymlp._training.config import TrainingConfig
-from cymlp._training.data import Rows, TrainingData, split_for_validation
+from cymlp._training.data import Rows, TrainingData
 from cymlp._training.lbfgs import LbfgsTraining
 from cymlp._training.report import Ending, Epoch
 from cymlp._training.stochastic import StochasticTraining
-from cymlp._training.validation import ValidationSet
 
 # X, y and sample_weight, as passed to fit.
 RawData = tuple[Any, Any, Any]
@@ -96,6 +97,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
     record_train_score: bool = False
     record_every: int | None = None
     n_jobs: int | None = None
+    shuffle_buffer: int | None = None
     dtype: str | None = None
 
     # Where the classifier and the regressor differ.
@@ -178,10 +180,16 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
                 is_first=is_first,
                 incremental=incremental,
             )
+
+            def begin_epoch() -> None:
+                for X in (raw_data[0], raw_validation_data[0]):
+                    check_mapped_file(X)
+                task.begin_epoch()
+
             self.n_iter_ = 0
             with Progress(self.verbose, 1 if incremental else self.max_iter) as progress:
                 outcome = training.run(
-                    lambda epoch: self._report(epoch, task, progress), task.begin_epoch
+                    lambda epoch: self._report(epoch, task, progress), begin_epoch
                 )
             self._records.extend(outcome.records)
             if self.solver == "lbfgs" and np.isfinite(outcome.loss):
@@ -211,22 +219,15 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         return task.end_epoch(lambda: self._copy_weights(epoch.best_parameters))
 
     def _check_data(
-        self, raw_data: RawData, *, reset: bool
+        self, raw_data: RawData, *, reset: bool, name: str = "X"
     ) -> tuple[Any, NDArray[Any], NDArray[Any] | None, np.dtype[Any]]:
         """X, y and sample weights, checked, and the network's dtype; X as the engine needs it.
 
+        If X is not read as a whole, it is a RowSource.
         ``reset`` says whether X determines features and dtype, or has to match the fitted ones.
         """
-        X, y, sample_weight = raw_data
         dtype = self.dtype if reset else self._current_network().parameters.dtype
-        dtype = None if dtype is None else np.dtype(dtype)
-        X, y = check_X_y(self, X, y, self._is_valid_y, dtype, reset=reset)
-        if dtype is None:
-            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
-        X = as_engine_input(cast_to(X, dtype, "X") if issparse(X) else X)
-        if sample_weight is not None:
-            sample_weight = checked_weights(sample_weight, X.shape[0], dtype)
-        return X, y, sample_weight, dtype
+        return checked_data(self, raw_data, self._is_valid_y, dtype, reset=reset, name=name)
 
     def _encode(
         self, raw_data: RawData, is_first: bool, incremental: bool, classes: Any
@@ -240,9 +241,9 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         data = TrainingData(X, encoded, targets.count_outputs(encoded), weights, dtype)
         return data, score_weights, targets
 
-    def _encode_for_fitted(self, raw_data: RawData) -> TrainingData:
+    def _encode_for_fitted(self, raw_data: RawData, name: str = "X") -> TrainingData:
         """Data encoded for the network that has been, or is being, fitted."""
-        X, y, weights, dtype = self._check_data(raw_data, reset=False)
+        X, y, weights, dtype = self._check_data(raw_data, reset=False, name=name)
         targets = self._fitted_targets()
         return TrainingData(X, targets.encode(y, dtype), self.n_outputs_, weights, dtype)
 
@@ -253,7 +254,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         if raw_data[0] is None or raw_data[1] is None:
             raise ValueError("X_val and y_val must be given together.")
         try:
-            return self._encode_for_fitted(raw_data)
+            return self._encode_for_fitted(raw_data, "X_val")
         except ValueError as error:
             error.add_note("The error is in X_val, y_val or sample_weight_val.")
             raise
@@ -298,22 +299,21 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         held_out = None if validation_data is None else Rows(validation_data)
         if self.solver == "lbfgs":
             return LbfgsTraining(
-                config, network, data, validation_set=self._validation_set(held_out)
+                config, network, data, validation_set=validation_set(self, held_out)
             )
         rows = Rows(data)
         if self.early_stopping and held_out is None:
             stratify = self._fitted_targets().stratifies(data.targets)
-            rows, others = split_for_validation(
-                data, self.validation_fraction, stratify, random_state
+            rows, held_out = hold_out(
+                data, scored_data, self.validation_fraction, stratify, random_state
             )
-            held_out = Rows(scored_data, others.indices)
         warn_if_clipped(self.batch_size, len(rows))
         training = StochasticTraining(
             config,
             network,
             rows,
             random_state,
-            validation_set=self._validation_set(held_out),
+            validation_set=validation_set(self, held_out),
             state=self._training_state(),
             optimizer=optimizer if incremental else None,
             best_parameters=(
@@ -322,33 +322,6 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         )
         self._optimizer = training.optimizer
         return training
-
-    def _validation_set(self, rows: Rows | None) -> ValidationSet | None:
-        """The held-out rows with the score that ``scoring`` names."""
-        if rows is None:
-            return None
-        targets = self._fitted_targets()
-        y, weights = targets.decode(rows.select(rows.data.targets)), rows.select(rows.data.weights)
-        watches_loss = self.scoring == "loss" or (self.scoring is None and targets.prefers_loss)
-        if self.scoring in (None, "loss"):
-            return ValidationSet(
-                rows,
-                lambda predicted: targets.score(y, predicted, weights),
-                targets.decode,
-                watches_loss,
-            )
-        from sklearn.metrics import check_scoring  # late, to keep import cymlp fast
-
-        scorer = check_scoring(self, self.scoring)
-        X = rows.select(rows.data.X)
-        weight = {} if weights is None else {"sample_weight": weights}
-        # A copy without feature names, as X no longer has any; it shares the network.
-        fitted = copy.copy(self)
-        fitted.__dict__.pop("feature_names_in_", None)
-        fitted.dtype = self._network.parameters.dtype.name  # whatever X's
-        return ValidationSet(
-            rows, lambda _: float(scorer(fitted, X, y, **weight)), None, watches_loss
-        )
 
     # From parameters to plain values.
 
@@ -420,6 +393,8 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         check_parameters(self)
         network, targets = self._current_network(), self._fitted_targets()
         data = self._encode_for_fitted((X, y, sample_weight))
+        if isinstance(data.X, RowSource):  # X_grad is as large
+            data = replace(data, X=data.X[:])
         weights = targets.training_weights(targets.decode(data.targets), data.weights, data.dtype)
         _check_training_weights(weights, data.weights)
         config = self._training_config(targets, len(network.coefs))
@@ -448,11 +423,11 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         The dtype of the computation is that of NumPy's product of X and the weights, or that of the
         weights if the parameter ``dtype`` is given. If X cannot be read in place or outputs must be
         decoded, this is done for a slice of the rows at a time, to need little memory beyond the
-        result.
+        result. Row-sliceable data are read window by window.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
         decode : callable, default=None
             Takes outputs (n_rows, n_outputs), returns an array or sparse matrix of n_rows.
         apply_output_activation : bool, default=True
@@ -468,6 +443,15 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
             and "feature_names_in_" not in fitted
         )
         if not check_finite:
+            if is_row_sliceable(X):
+                source = source_of(X, self.shuffle_buffer)
+                check_n_features(self, source)
+                predict = partial(
+                    self._predict, decode=decode, apply_output_activation=apply_output_activation
+                )
+                return by_windows(
+                    source.for_network(self._network_for(X).parameters.dtype), predict
+                )
             X = check_X(self, X)
         network = self._network_for(X)
         dtype = network.parameters.dtype

@@ -137,6 +137,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         up to the CPUs that the process may use; in a joblib worker, up to the worker's share. -1
         means all CPUs, -2 all but one. Results are identical for the same number of threads, and
         equal to rounding for others. None may choose fewer threads while other fits are running.
+    shuffle_buffer : int, default=None
+        Rows in memory at once, at least 1, of an X that is read by slices (see Notes): the order of
+        the samples is drawn among these. None means as many as fit 64 MB; there are always enough
+        for a mini-batch. If given, arrays in memory are shuffled in this way too.
     dtype : str, default=None
         Type of the weights and of all computations, "float32" or "float64", whatever that of X.
         None means float32 for float32 data and float64 for all other, as in scikit-learn, and
@@ -199,6 +203,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     computations. A mini-batch whose sample weights sum to 0 is skipped. Ctrl-C ends a fit with a
     warning and keeps the weights reached so far.
 
+    X may be row-sliceable: a numpy.memmap, a zarr, h5py or Dask array, or anything else with a
+    ``shape`` of two numbers, a NumPy ``dtype`` and slices of rows ``X[a:b]`` that are arrays or CSR
+    matrices. If it has more rows than ``shuffle_buffer``, it is read window by window, the next one
+    by a thread; else it is read as a whole. "sgd" and "adam" shuffle it as CorgiPile does: blocks
+    of rows, about 128 to a window, are permuted, and then the rows of each window. early_stopping
+    holds out a run of rows of each block, without stratification. An error in reading ends a fit,
+    and the estimator stays as it was.
+
     With scikit-learn 1.9 or later, ``set_callbacks`` takes callbacks of ``sklearn.callback`` and
     functions ``f(estimator, epoch)``. The functions are called after each epoch and may return
     True to stop the fit.
@@ -211,6 +223,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     networks", AISTATS 2010.
 
     D. P. Kingma, J. Ba, "Adam: A method for stochastic optimization", 2014, arXiv:1412.6980.
+
+    L. Xu et al., "In-database machine learning with CorgiPile: stochastic gradient descent without
+    full data shuffle", SIGMOD 2022.
 
     Examples
     --------
@@ -390,16 +405,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data. float32 and float64 are used as they are, without a copy; everything
-            else is converted to float64.
+            else is converted to float64. Row-sliceable data (see Notes) may be larger than memory.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             The class labels, or the indicator matrix of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative and not all 0.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation samples, whose loss and score are recorded in ``history_``. early_stopping
-            uses them instead of holding out samples.
+            uses them instead of holding out samples. They may be row-sliceable.
         y_val : array-like of shape (n_val,) or (n_val, n_classes), default=None
             Labels of the validation samples.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -433,7 +448,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             The class labels, or the indicator matrix of labels.
@@ -464,7 +479,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns
@@ -486,7 +501,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns
@@ -508,7 +523,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns
@@ -531,7 +546,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns

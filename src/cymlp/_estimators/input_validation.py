@@ -5,66 +5,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import (
-    bsr_array,
-    coo_array,
-    csc_array,
-    csr_array,
-    dia_array,
-    issparse,
-)
+from scipy.sparse import issparse
 from sklearn.base import is_regressor
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_non_negative, validate_data
 
 from cymlp import _engine
 from cymlp._network.arrays import FLOATS, NUMBERS, too_large
-
-# SciPy's formats that consist of data, indices and indptr.
-_COMPRESSED = {"csr": csr_array, "csc": csc_array, "bsr": bsr_array}
-
-
-def checked_sparse(X: Any, name: str = "X") -> Any:
-    """X; if it is sparse, a sparse array with checked indices that shares its memory.
-
-    SciPy converts and slices without checking indices, and reads or writes wherever they point.
-
-    Raises
-    ------
-    ValueError
-        If an index is out of bounds, or if the arrays that make up X do not match.
-    """
-    if not issparse(X) or X.ndim != 2:
-        return X
-    try:
-        return _rebuilt(X)
-    except (ValueError, IndexError, TypeError, OverflowError) as error:
-        raise ValueError(f"Input {name} is a broken sparse {X.format} matrix: {error}") from error
-
-
-def _rebuilt(X: Any) -> Any:
-    """A sparse array made of the same arrays, each of them checked, here or by SciPy."""
-    if X.format in _COMPRESSED:
-        if X.format == "bsr" and any(
-            n % size for n, size in zip(X.shape, X.blocksize, strict=True)
-        ):
-            raise ValueError("its blocks do not divide its shape")
-        checked = _COMPRESSED[X.format]((X.data, X.indices, X.indptr), shape=X.shape, copy=False)
-        # SciPy checks the order of indptr only if its last value is above 0, and uses differences,
-        # which may overflow.
-        if (checked.indptr[1:] < checked.indptr[:-1]).any():
-            raise ValueError("indptr must be a non-decreasing sequence")
-        checked.check_format(full_check=True)
-        return checked
-    if X.format == "dia":
-        return dia_array((X.data, X.offsets), shape=X.shape, copy=False)
-    if X.format == "lil":
-        lengths = [list(map(len, lists)) for lists in (X.rows, X.data)]
-        if lengths[0] != lengths[1] or len(lengths[0]) != X.shape[0]:
-            raise ValueError("rows and data should have the same lengths")
-        return _rebuilt(X.tocsr())
-    coo = X.tocoo()
-    return coo_array((coo.data, (coo.row, coo.col)), shape=X.shape, copy=False)
+from cymlp._network.row_source import RowSource
+from cymlp._network.sparse import checked_sparse
 
 
 def checked_weights(sample_weight: Any, n_samples: int, dtype: Any) -> NDArray[Any]:
@@ -116,7 +65,7 @@ def check_magnitude(weights: NDArray[Any], name: str) -> None:
 
 def passes_fast_check(X: Any) -> bool:
     """Whether X is a matrix that needs no check but that it is finite."""
-    return type(X) in (np.ndarray, np.memmap) and X.ndim == 2 and X.dtype in NUMBERS and X.size > 0
+    return type(X) is np.ndarray and X.ndim == 2 and X.dtype in NUMBERS and X.size > 0
 
 
 def are_finite_numbers(y: Any) -> bool:
@@ -158,6 +107,8 @@ def check_X_y(
     reset : bool
         Whether to set the estimator's number and names of features, or to compare with them.
     """
+    if isinstance(X, RowSource):
+        return X, _check_y_of_source(estimator, X, y, reset)
     is_read_in_place = isinstance(X, np.ndarray) and X.dtype in NUMBERS
     is_finite = is_read_in_place and X.ndim == 2 and X.flags.aligned and _engine.is_finite(X, dtype)
     if is_finite and passes_fast_check(X) and is_valid_y(y) and len(X) == len(y) > 1:
@@ -182,9 +133,38 @@ def check_X_y(
         np.require(X, requirements="A"), dtype
     ):
         raise too_large("X", dtype)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    return X, y
+    return X, _without_only_column(y)
+
+
+def _check_y_of_source(estimator: Any, X: RowSource, y: Any, reset: bool) -> NDArray[Any]:
+    """Validated y for an X that checks its rows as it reads them, and so has no feature names."""
+    y = validate_data(
+        estimator,
+        y=checked_sparse(y, "y"),
+        multi_output=True,
+        y_numeric=is_regressor(estimator),
+        reset=reset,
+    )
+    check_consistent_length(X, y)
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+    else:
+        check_n_features(estimator, X)
+    return _without_only_column(y)
+
+
+def check_n_features(estimator: Any, X: Any) -> None:
+    """ValueError, as scikit-learn has it, unless X has as many columns as in fit."""
+    if X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+
+
+def _without_only_column(y: NDArray[Any]) -> NDArray[Any]:
+    """y (n_samples,), with a warning, if its shape is (n_samples, 1); else y."""
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def check_X(estimator: Any, X: Any) -> Any:

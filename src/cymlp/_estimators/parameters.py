@@ -121,6 +121,7 @@ _PARAMETERS: dict[str, list[Allowed]] = {
             ),
         ),
     ],
+    "shuffle_buffer": [COUNT, NONE],
 }
 
 

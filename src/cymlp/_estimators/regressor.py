@@ -139,6 +139,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         up to the CPUs that the process may use; in a joblib worker, up to the worker's share. -1
         means all CPUs, -2 all but one. Results are identical for the same number of threads, and
         equal to rounding for others. None may choose fewer threads while other fits are running.
+    shuffle_buffer : int, default=None
+        Rows in memory at once, at least 1, of an X that is read by slices (see Notes): the order of
+        the samples is drawn among these. None means as many as fit 64 MB; there are always enough
+        for a mini-batch. If given, arrays in memory are shuffled in this way too.
     dtype : str, default=None
         Type of the weights and of all computations, "float32" or "float64", whatever that of X.
         None means float32 for float32 data and float64 for all other, as in scikit-learn, and
@@ -277,16 +281,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data. float32 and float64 are used as they are, without a copy; everything
-            else is converted to float64.
+            else is converted to float64. Row-sliceable data (see Notes) may be larger than memory.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative and not all 0.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation samples, whose loss and score are recorded in ``history_``. early_stopping
-            uses them instead of holding out samples.
+            uses them instead of holding out samples. They may be row-sliceable.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Target values of the validation samples.
         sample_weight_val : array-like of shape (n_val,), default=None
@@ -316,7 +320,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.
@@ -343,7 +347,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
             The input data.
 
         Returns

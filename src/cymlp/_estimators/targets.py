@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import unique_labels
 
 from cymlp._estimators.input_validation import are_plain_labels
-from cymlp._network.arrays import cast_to
+from cymlp._network.arrays import cast_to, slices
+
+# Labels that are encoded at a time: positions are of 8 bytes, classes of 4.
+_ROWS_PER_SLICE = 1_000_000
 
 # The best prediction for these losses is not the mean, so R^2 does not measure them.
 _NOT_MEASURED_BY_R2 = ("absolute_error", "huber", "quantile")
@@ -183,7 +186,10 @@ class LabelTargets(Targets):
         if self.n_outputs is not None:
             self._check_labels(y)
         if self.is_multiclass:
-            return np.searchsorted(self.classes, y).astype(np.intc)
+            numbers = np.empty(len(y), np.intc)
+            for part in slices(len(y), _ROWS_PER_SLICE):
+                numbers[part] = np.searchsorted(self.classes, y[part])
+            return numbers
         if not self.is_multilabel:
             is_second: NDArray[np.bool_] = (y == self.classes[-1]) & (len(self.classes) == 2)
             return is_second[:, np.newaxis]

@@ -60,7 +60,22 @@ def loss_and_gradients(
     finally:
         team.close()
     total = dataset.n_samples if weights is None else weights.sum(dtype=np.float64)
-    for W, G, l2, l1 in zip(network.coefs, gradient.coefs, *coefficients, strict=True):
-        loss += float(0.5 * l2 * np.vdot(W, W) + l1 * np.abs(W).sum()) / total
-        G += (l2 * W + l1 * np.sign(W)) / total
+    loss += add_penalties(network, gradient, coefficients, total)
     return float(loss), list(gradient.coefs), list(gradient.intercepts), X_grad
+
+
+def add_penalties(
+    network: Network,
+    gradient: Network,
+    coefficients: tuple[tuple[float, ...], tuple[float, ...]],
+    total: float,
+) -> float:
+    """The penalties divided by ``total``, whose gradient is added to ``gradient``.
+
+    ``coefficients`` are the L2 and the L1 coefficients of each layer.
+    """
+    penalties = 0.0
+    for W, G, l2, l1 in zip(network.coefs, gradient.coefs, *coefficients, strict=True):
+        penalties += float(0.5 * l2 * np.vdot(W, W) + l1 * np.abs(W).sum()) / total
+        G += (l2 * W + l1 * np.sign(W)) / total
+    return penalties

@@ -1,7 +1,12 @@
 """Training of networks, from plain values and arrays only."""
 
 from cymlp._training.config import TrainingConfig
-from cymlp._training.data import Rows, TrainingData, split_for_validation
+from cymlp._training.data import (
+    Rows,
+    TrainingData,
+    split_blocks_for_validation,
+    split_for_validation,
+)
 from cymlp._training.lbfgs import LbfgsTraining
 from cymlp._training.optimizers import Optimizer
 from cymlp._training.report import Ending, Epoch, Outcome, Report, TrainingState
@@ -21,5 +26,6 @@ __all__ = [
     "TrainingData",
     "TrainingState",
     "ValidationSet",
+    "split_blocks_for_validation",
     "split_for_validation",
 ]

@@ -1,6 +1,7 @@
 """Training with SciPy's L-BFGS, on the vector of all parameters."""
 
 from collections.abc import Callable
+from contextlib import closing
 from time import perf_counter
 from typing import Any
 
@@ -11,11 +12,14 @@ from scipy.optimize import minimize
 from cymlp import _engine
 from cymlp._engine.memory import aligned_empty
 from cymlp._engine.threads import engine_threads
+from cymlp._network.gradient import add_penalties
 from cymlp._network.network import Network
+from cymlp._network.row_source import RowSource
 from cymlp._training.config import TrainingConfig
 from cymlp._training.data import TrainingData
 from cymlp._training.report import Ending, Epoch, Outcome, Report, do_nothing, no_report
 from cymlp._training.validation import Evaluator, ValidationSet
+from cymlp._training.windows import Parts
 
 
 class LbfgsTraining:
@@ -45,8 +49,8 @@ class LbfgsTraining:
         self._evaluator = (
             None if validation_set is None else Evaluator(network, config, validation_set)
         )
-        self._architecture = config.architecture(network.units, penalties=True)
-        self._dataset = data.dataset()
+        objective = _SummedObjective if isinstance(data.X, RowSource) else _Objective
+        self._objective = objective(config, network, data)
 
     def run(
         self, report: Report = no_report, begin_epoch: Callable[[], None] = do_nothing
@@ -64,21 +68,12 @@ class LbfgsTraining:
             Called before each evaluation of the loss.
         """
         config, network = self._config, self._network
-        dtype = network.parameters.dtype
-        n_samples = self._dataset.n_samples
+        objective = self._objective
         n_done, loss = 0, np.nan
 
         def loss_and_gradient(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             begin_epoch()
-            loss = _engine.loss_gradient(
-                self._architecture,
-                w.astype(dtype, copy=False),
-                gradient,
-                self._dataset,
-                workspace,
-            )
-            # A copy, as SciPy keeps a reference to the gradient until the next call.
-            return loss, gradient.astype(np.float64)
+            return objective.loss_and_gradient(w)
 
         def end_iteration(intermediate_result: Any) -> None:
             nonlocal n_done, loss
@@ -92,15 +87,14 @@ class LbfgsTraining:
         try:
             team = engine_threads(
                 config.n_jobs,
-                n_samples,
-                self._architecture.n_weights,
+                objective.n_rows,
+                objective.architecture.n_weights,
                 config.max_iter,
                 calls_blas=True,
             )
             try:
                 team.start()
-                workspace = _engine.Workspace(self._architecture, self._dataset, team=team)
-                gradient = aligned_empty(self._architecture.n_parameters, dtype)
+                objective.allocate(team)
                 result = minimize(
                     loss_and_gradient,
                     network.parameters.astype(np.float64),
@@ -134,6 +128,73 @@ class LbfgsTraining:
             record["val_loss"], record["val_score"] = validation.loss, validation.score
         self._last_time = perf_counter()
         return Epoch(number, loss, None if validation is None else validation.watched, [record])
+
+
+class _Objective:
+    """What is minimised, a function of all parameters: the loss over data in memory.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows that the engine works on at once.
+    """
+
+    def __init__(self, config: TrainingConfig, network: Network, data: TrainingData) -> None:
+        self.architecture = config.architecture(network.units, penalties=True)
+        self.n_rows = data.n_samples
+        self._dataset = data.dataset()
+        self._gradient = aligned_empty(network.parameters.size, network.parameters.dtype)
+
+    def allocate(self, team: Any) -> None:
+        """Allocate the memory for the team."""
+        self._workspace = _engine.Workspace(
+            self.architecture, self._dataset, batch_size=self.n_rows, team=team
+        )
+
+    def loss_and_gradient(self, w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """The loss with the parameters w, and a new array of its gradient."""
+        loss = self._engine_loss(w, self._dataset)
+        # A copy, as SciPy keeps a reference to the gradient until the next call.
+        return loss, self._gradient.astype(np.float64)
+
+    def _engine_loss(self, w: NDArray[np.float64], dataset: Any) -> float:
+        """The engine's loss on a dataset; sets the gradient."""
+        return float(
+            _engine.loss_gradient(
+                self.architecture,
+                w.astype(self._gradient.dtype, copy=False),
+                self._gradient,
+                dataset,
+                self._workspace,
+            )
+        )
+
+
+class _SummedObjective(_Objective):
+    """The loss over data that are read part by part, and its gradient, summed."""
+
+    def __init__(self, config: TrainingConfig, network: Network, data: TrainingData) -> None:
+        self.architecture = config.architecture(network.units)
+        self._config, self._units, self._parts = config, network.units, Parts(data)
+        self.n_rows = self._parts.most_rows
+        self._dataset = _engine.Dataset(data.X.sample, dtype=data.dtype)
+        self._gradient = aligned_empty(network.parameters.size, network.parameters.dtype)
+
+    def loss_and_gradient(self, w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """The loss with the parameters w, and a new array of its gradient."""
+        loss, total, gradient = 0.0, 0.0, np.zeros(len(w))
+        with closing(self._parts.read()) as parts:
+            for part in parts:
+                weight = part.total_weight
+                if weight > 0:
+                    loss += weight * self._engine_loss(w, part.dataset())
+                    gradient += weight * self._gradient
+                    total += weight
+        gradient /= total
+        none = (0.0,) * (len(self._units) - 1)
+        coefficients = self._config.l2 or none, self._config.l1 or none
+        networks = Network(self._units, w), Network(self._units, gradient)
+        return loss / total + add_penalties(*networks, coefficients, total), gradient
 
 
 def _ending(result: Any) -> Ending:

@@ -1,9 +1,10 @@
 """Training by mini-batches: epochs, records, stopping, best parameters.
 
-The engine is called once for each epoch, or for each part between two records.
+The engine is called once for each window of rows, or for each part between two records.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -30,6 +31,7 @@ from cymlp._training.report import (
 )
 from cymlp._training.stopping import EarlyStopping, LossStopping
 from cymlp._training.validation import Evaluator, ValidationResult, ValidationSet
+from cymlp._training.windows import Window, windows_of
 
 
 class StochasticTraining:
@@ -75,13 +77,11 @@ class StochasticTraining:
         self.optimizer = optimizer
         self._config = config
         self._network = network
-        self._random_state = random_state
-        self._order = rows.indices
         self._n_samples = len(rows)
         self._n_samples_seen = state.n_samples_seen
         self._batch_size = config.effective_batch_size(self._n_samples)
         self._architecture = config.architecture(network.units, dropout=True, penalties=True)
-        self._dataset = rows.data.dataset()
+        self._windows = windows_of(rows, self._batch_size, random_state if config.shuffle else None)
         self._rule = optimizer.rule(weight_decay=config.weight_decay, clip_norm=config.clip_norm)
         self._seed = _dropout_seed(config, random_state)
         self._evaluator = (
@@ -174,9 +174,8 @@ class StochasticTraining:
             self._network.parameters,
             self.optimizer.state,
             self._rule,
-            self._dataset,
-            _engine.Workspace(
-                self._architecture, self._dataset, self._rule, self._batch_size, team
+            workspace=_engine.Workspace(
+                self._architecture, self._windows.example, self._rule, self._batch_size, team
             ),
             scores=None if self._score is None else self._score.sums,
             seed=self._seed,
@@ -184,27 +183,23 @@ class StochasticTraining:
 
     def _run_epoch(self, team: Any) -> tuple[float, ValidationResult | None]:
         """Train on every sample once; return the loss and the last validation result."""
-        if self._config.shuffle:
-            order = self._shuffle()
-            # The order within a single batch does not matter, and in-order rows are read fastest.
-            if self._batch_size < self._n_samples:
-                self._order = order
         self._rule.learning_rate = self.optimizer.learning_rate
         epoch, validation = RunningMean(), None
-        for rows, is_recorded, is_last in self._epoch_parts():
-            rates = self._learning_rates(self._n_samples if rows is None else len(rows))
-            mean_loss = self._train(order=rows, rates=rates)
-            epoch.add(*mean_loss)
-            self._record_loss.add(*mean_loss)
-            if self._score is not None:
-                self._score.add_rows(rows)
-            if self._evaluator is not None and (
-                is_recorded or (is_last and self._stopping.needs_validation)
-            ):
-                validation = self._evaluator.evaluate(team)
-            if is_recorded:
-                rate = self._rule.learning_rate if rates is None else rates[-1]
-                self._record(rate, validation)
+        with closing(self._windows.epoch()) as windows:
+            for window, rows, is_recorded, is_last in self._parts(windows):
+                rates = self._learning_rates(window.n_rows if rows is None else len(rows))
+                mean_loss = self._train(window.dataset, order=rows, rates=rates)
+                epoch.add(*mean_loss)
+                self._record_loss.add(*mean_loss)
+                if self._score is not None:
+                    self._score.add_rows(window.in_all_data(rows))
+                if self._evaluator is not None and (
+                    is_recorded or (is_last and self._stopping.needs_validation)
+                ):
+                    validation = self._evaluator.evaluate(team)
+                if is_recorded:
+                    rate = self._rule.learning_rate if rates is None else rates[-1]
+                    self._record(rate, validation)
         if not epoch.n:
             raise ValueError(
                 "Nothing was trained: in every mini-batch the sample weights (times class weights) "
@@ -214,21 +209,24 @@ class StochasticTraining:
         self.optimizer.n_updates = self._rule.n_updates
         return epoch.value, validation
 
-    def _epoch_parts(self) -> Iterator[tuple[NDArray[np.intp] | None, bool, bool]]:
-        """The rows of each engine call, whether to record after it, and whether it is the last."""
+    def _parts(
+        self, windows: Iterator[Window]
+    ) -> Iterator[tuple[Window, NDArray[np.intp] | None, bool, bool]]:
+        """The rows of each engine call, whether to record after it, and if it ends the epoch."""
         every = self._config.record_every
-        if every is None:
-            yield self._order, True, True
-            return
-        every = max(1, int(every))  # the value may be anything if validation has been skipped
-        order = np.arange(self._n_samples, dtype=np.intp) if self._order is None else self._order
-        start = 0
-        while start < self._n_samples:
-            stop = start + (every - self._n_batches % every) * self._batch_size
-            rows = order[start:stop]
-            self._n_batches += -(-len(rows) // self._batch_size)
-            start = stop
-            yield rows, self._n_batches % every == 0, stop >= self._n_samples
+        for window in windows:
+            if every is None:
+                yield window, window.order, window.is_last, window.is_last
+                continue
+            every = max(1, int(every))  # it may be anything if validation has been skipped
+            n_rows, start = window.n_rows, 0
+            order = np.arange(n_rows, dtype=np.intp) if window.order is None else window.order
+            while start < n_rows:
+                stop = start + (every - self._n_batches % every) * self._batch_size
+                rows = order[start:stop]
+                self._n_batches += -(-len(rows) // self._batch_size)
+                start = stop
+                yield window, rows, self._n_batches % every == 0, window.is_last and stop >= n_rows
 
     def _learning_rates(self, n_rows: int) -> NDArray[np.float64] | None:
         """The learning rate of each of the next mini-batches; None without a schedule."""
@@ -258,12 +256,6 @@ class StochasticTraining:
             record["train_score"] = self._score.pop()
         self._records.append(record)
         self._record_loss, self._last_time = RunningMean(), now
-
-    def _shuffle(self) -> NDArray[np.intp]:
-        """The current order, permuted like ``sklearn.utils.shuffle``, without its slow checks."""
-        permutation = np.arange(self._n_samples, dtype=np.intp)
-        self._random_state.shuffle(permutation)
-        return permutation if self._order is None else self._order[permutation]
 
 
 def _dropout_seed(config: TrainingConfig, random_state: np.random.RandomState) -> int:
