@@ -69,7 +69,7 @@ WHEEL_OPTIONS = {"py_limited_api": "cp311"} if LIMITED_API else {}
 
 # Modules that exist once, and those that exist once for each instruction set: the loops and
 # what inlines them. Those of other sets than the compiler's own have a suffix.
-PLAIN_MODULES = ["architecture", "cpu", "dataset", "team", "update_rule"]
+PLAIN_MODULES = ["architecture", "cpu", "dataset", "sparse_space", "team", "update_rule"]
 KERNEL_MODULES = ["engine", "testing"]
 # For tests and benchmarks only; not part of wheels.
 IN_SOURCE_TREE_ONLY = "cymlp._engine.testing"
@@ -108,7 +108,8 @@ def extensions():
     kernels = {
         "include_dirs": ["src/cymlp/_engine/kernels"],
         "depends": [
-            f"src/cymlp/_engine/kernels/{name}.h" for name in ("reductions", "tile", "vectors")
+            f"src/cymlp/_engine/kernels/{name}.h"
+            for name in ("reductions", "tile", "vectors", "weighted_rows")
         ],
     }
     modules = cythonized(

@@ -15,6 +15,7 @@ from benchmarks import (
     report,
     saving,
     scaling,
+    sparse,
     streaming,
 )
 
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "options": options,
     "saving": saving,
     "bytes": bytes,
+    "sparse": sparse,
     "streaming": streaming,
     "courses": courses,
 }

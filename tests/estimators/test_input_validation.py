@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn.neural_network
 from numpy.testing import assert_array_equal
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_array, csr_matrix
 from sklearn.utils.fixes import parse_version
 
 import cymlp
@@ -167,12 +167,33 @@ class TestFastCheck:
             (X[0], False),
             (X[:0], False),
             (X.tolist(), False),
-            (csr_matrix(X), False),
+            (csr_matrix(X), True),
+            (csr_matrix(X)[:0], False),
             (X.astype(np.float16), True),
             (np.ma.array(X), False),
             (X.astype(X.dtype.newbyteorder()), False),
         ):
             assert passes_fast_check(data) == expected, data
+
+    def test_of_csr(self):
+        """Of the indices only what the engine does not look at is checked."""
+        sparse = csr_matrix(X)
+        long = csr_matrix((sparse.data, sparse.indices, sparse.indptr), shape=X.shape)
+        long.indices, long.indptr = long.indices.astype("i8"), long.indptr.astype("i8")
+        assert passes_fast_check(long)
+        for name, value in (
+            ("data", sparse.data[:-1]),
+            ("data", sparse.data.astype(complex)),
+            ("indices", sparse.indices.astype("i8")),
+            ("indices", sparse.indices[:, None]),
+            ("indptr", sparse.indptr[:-1]),
+            ("indptr", sparse.indptr + 1),
+            ("indptr", sparse.indptr.tolist()),
+        ):
+            broken = csr_matrix(X)
+            setattr(broken, name, value)
+            assert not passes_fast_check(broken), name
+        assert not passes_fast_check(csc_array(X))
 
     def test_of_y(self):
         for target, numbers, labels in (

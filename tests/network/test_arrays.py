@@ -67,17 +67,17 @@ class TestCast:
 class TestEngineInput:
     def test_an_aligned_array_is_not_copied(self):
         X = np.ones((3, 2))
-        assert as_engine_input(X) is X
+        assert as_engine_input(X, X.dtype) is X
         raw = np.zeros(X.nbytes + 1, dtype=np.uint8)[1:].view(np.float64).reshape(3, 2)
         assert not raw.flags.aligned
-        aligned = as_engine_input(raw)
+        aligned = as_engine_input(raw, raw.dtype)
         assert aligned.flags.aligned
         assert_array_equal(aligned, raw)
 
     @pytest.mark.parametrize("make", [csr_array, csr_matrix, csc_array, coo_array])
     def test_sparse_input_is_csr(self, make):
         X = make(random(7, 5, 0.4, random_state=0))
-        result = as_engine_input(X)
+        result = as_engine_input(X, X.dtype)
         assert result.format == "csr"
         assert_array_equal(result.toarray(), X.toarray())
         if X.format == "csr":
@@ -88,6 +88,6 @@ class TestEngineInput:
         strided = X.copy()
         strided.data = np.repeat(strided.data, 2)[::2]
         assert not strided.data.flags.c_contiguous
-        result = as_engine_input(strided)
+        result = as_engine_input(strided, strided.dtype)
         assert result.data.flags.c_contiguous
         assert_array_equal(result.toarray(), X.toarray())

@@ -27,7 +27,8 @@ The threads wait for each other after the first and the second, so that each rea
 have written; where the gradient's norm is clipped, also between gradient and update. A thread's
 rows of W_0, its columns of X and its part of Adam's moments are touched by it alone and stay in
 its cache. Where X is sparse or has few features there are no partial products, and rows of X
-are gathered at the beginning of the passes. One thread is a team too, and waits for nobody.
+are gathered at the beginning of the passes; entries of a sparse X are sorted by features before
+them, see ``sparse_update.pxd``. One thread is a team too, and waits for nobody.
 Nothing is allocated inside a run, and below a ``def`` nothing needs the GIL, except the poll for
 signals.
 
@@ -41,18 +42,21 @@ from libc.string cimport memset
 
 from cymlp._engine.architecture cimport Architecture
 from cymlp._engine.dataset cimport (
-    Dataset, Range, gather_weights, is_finite_in, total_weight
+    Batch, Dataset, Range, gather_weights, is_finite_in, sample_of, slice_batch, total_weight
 )
 from cymlp._engine.kernels cimport losses
-from cymlp._engine.kernels.conversion cimport FLOAT32, FLOAT64, may_be_infinite
+from cymlp._engine.kernels.conversion cimport may_be_infinite
 from cymlp._engine.kernels.gemm cimport ANY_FLOPS, MOST_FLOPS
 from cymlp._engine.kernels.update_rules cimport GRADIENT
 from cymlp._engine.passes cimport gather_smoothed_targets, predict_chunk
 from cymlp._engine.run cimport (
-    IN_BUFFER, GradientPlace, Part, Run, gradient_place, prediction_part, wait_for_others
+    IN_BUFFER, GradientPlace, Part, Run, gradient_place, needs_whole_gradient, partition,
+    prediction_part, wait_for_others
 )
 from cymlp._engine.signals cimport interrupted, propagate, seconds
-from cymlp._engine.step cimport train_batches
+from cymlp._engine.sparse cimport PlacesOfEntries, entries_of
+from cymlp._engine.sparse_space cimport WAITING, SparseSpace
+from cymlp._engine.step cimport finish_parts, train_batches
 from cymlp._engine.team cimport Team, hand_out, is_set, put
 from cymlp._engine.update_rule cimport UpdateRule
 from cymlp._engine.workspace cimport prediction_space, training_space, workspace_t
@@ -117,6 +121,7 @@ cdef class Workspace:
     cdef workspace_t space
     cdef GradientPlace gradient_place
     cdef unsigned char[::1] memory, gradient
+    cdef SparseSpace sparse
 
     def __init__(
         self, Architecture architecture not None, Dataset dataset not None, UpdateRule rule=None,
@@ -137,19 +142,25 @@ cdef class Workspace:
             )
         self.space = training_space(
             &architecture.fields, &dataset.fields, self.team.barrier.size, self.batch_size,
-            dataset.itemsize, most_chunk_rows,
+            dataset.itemsize, most_chunk_rows, rule is not None,
         )
         self.memory = aligned_empty(self.space.size * dataset.itemsize, "u1")
         self.gradient = None
         self.gradient_place = IN_BUFFER
         if rule is not None:
-            self.gradient_place = gradient_place(
-                &rule.fields, &dataset.fields, self.batch_size, self.space.R
-            )
+            self.gradient_place = gradient_place(&rule.fields, self.batch_size, self.space.R)
             if self.gradient_place == IN_BUFFER:
                 self.gradient = aligned_empty(
                     architecture.fields.n_parameters * dataset.itemsize, "u1"
                 )
+        if dataset.fields.sparse:
+            self.sparse = SparseSpace(
+                architecture, rule,
+                rule is None or needs_whole_gradient(
+                    &rule.fields, self.batch_size, self.space.R
+                ),
+                self.team.barrier.size, dataset.itemsize,
+            )
 
     @property
     def n_bytes(self):
@@ -181,10 +192,7 @@ cdef int prepare(
         run.dataset.n_features != run.architecture.units[0]
     ):
         raise ValueError("The dataset, the parameters and the architecture do not fit together")
-    if dataset.itemsize != itemsize or (
-        run.dataset.sparse
-        and run.dataset.number != (FLOAT32 if itemsize == sizeof(float) else FLOAT64)
-    ):
+    if dataset.itemsize != itemsize:
         raise TypeError("The dataset and the parameters must have one dtype")
     run.poll.asked = seconds()
     put(&run.valid, True)
@@ -196,6 +204,27 @@ cdef int prepare(
             if not 0 <= order[i] < run.dataset.n_samples:
                 raise IndexError(f"order[{i}] is {order[i]}, of {run.dataset.n_samples} samples")
     return 0
+
+
+cdef Py_ssize_t most_entries(const Run *run) noexcept:
+    """The entries of a sparse X in a part of a chunk, at most."""
+    cdef Py_ssize_t most = 0, start = 0, chunk_start, rank, i, n
+    cdef Batch batch, chunk
+    cdef Range rows
+    cdef PlacesOfEntries places
+    while start < run.batch.n:
+        batch = slice_batch(run.batch, start, run.batch_size)
+        for chunk_start in range(0, batch.n, run.space.R):
+            chunk = slice_batch(batch, chunk_start, run.space.R)
+            for rank in range(run.barrier.size):
+                rows = partition(chunk.n, rank, run.barrier.size, 1)
+                n = 0
+                for i in range(rows.start, rows.stop):
+                    places = entries_of(run.dataset, sample_of(chunk, i))
+                    n += places.stop - places.start
+                most = max(most, n)
+        start += run.batch_size
+    return most
 
 
 cdef int prepare_training(
@@ -216,6 +245,9 @@ cdef int prepare_training(
     run.batch_size, run.space = workspace.batch_size, workspace.space
     run.work = &workspace.memory[0]
     run.gradient_place = workspace.gradient_place
+    if run.dataset.sparse:
+        workspace.sparse.make_room(most_entries(run))
+        run.sparse = workspace.sparse.fields
     if workspace.gradient is not None:
         run.gradient = &workspace.gradient[0]
     return 0
@@ -231,6 +263,10 @@ cdef double train_together(Run *run) except? -1:
             put(&run.serial, False)
             parts = hand_out(run.barrier, train_batches, run)
             train_batches(run, parts)
+            wait_for_others(run, parts)
+        if run.dataset.sparse and run.sparse.idle == WAITING:
+            parts = hand_out(run.barrier, finish_parts, run)
+            finish_parts(run, parts)
             wait_for_others(run, parts)
     propagate(&run.poll)
     if not is_set(&run.valid):
@@ -287,9 +323,7 @@ def train(
     prepare_training(&run, architecture, dataset, rule, workspace)
     run.parameters, run.seed = &parameters[0], seed
     run.rule, run.first_update = rule.fields, rule.fields.n_updates
-    if gradient_place(&rule.fields, run.dataset, run.batch_size, run.space.R) != (
-        run.gradient_place
-    ):
+    if gradient_place(&rule.fields, run.batch_size, run.space.R) != run.gradient_place:
         raise ValueError("The rule has changed since the workspace was made")
     if state.shape[0] != rule.n_states or state.shape[1] != run.architecture.n_parameters:
         raise ValueError("The state does not fit the update rule and the parameters")
@@ -405,7 +439,7 @@ def predict(
         Whether to apply the output activation; else ``out`` gets the output layer's
         pre-activations.
     check_finite : bool, default=False
-        Whether to check that a dense X is finite, as the network's numbers.
+        Whether to check that X is finite, as the network's numbers.
     team : Team, default=None
         Threads to share the rows; None for the calling one alone.
 

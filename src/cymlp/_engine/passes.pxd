@@ -6,7 +6,7 @@ from cython cimport floating
 
 from cymlp._engine.architecture cimport architecture_t, keeps_derivative
 from cymlp._engine.dataset cimport (
-    Batch, Range, dataset_t, dense_batch, gather_targets, gather_weights, multiply_sparse
+    Batch, Range, dataset_t, dense_batch, gather_targets, gather_weights
 )
 from cymlp._engine.kernels.activations cimport (
     activate, activate_keeping_derivative, multiply_derivative
@@ -19,6 +19,7 @@ from cymlp._engine.kernels.losses cimport (
 )
 from cymlp._engine.kernels.reductions cimport are_finite
 from cymlp._engine.run cimport Part, Run
+from cymlp._engine.sparse cimport multiply_sparse
 from cymlp._engine.team cimport put
 
 
@@ -119,7 +120,7 @@ cdef inline void forward(
                 <floating>1, A, stride if layer == 0 else d, W, h,
                 <floating>1, b, 0, Z, h, <floating *>part.scratch,
             )
-        elif not multiply_sparse(run.dataset, part.batch, W, b, h, Z):
+        elif not multiply_sparse(run.dataset, part.batch, W, b, h, Z, run.checks_finite):
             put(&run.valid, False)
         if layer + 1 < n_layers:
             activate_hidden(run, part, layer, Z)

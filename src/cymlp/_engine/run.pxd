@@ -1,8 +1,9 @@
 """A run of the engine: what the threads of a team share, and what each has for itself."""
-from cymlp._engine.architecture cimport ParameterBlock, architecture_t
+from cymlp._engine.architecture cimport WEIGHTS, ParameterBlock, architecture_t
 from cymlp._engine.dataset cimport Batch, Range, dataset_t, slice_batch
 from cymlp._engine.kernels.update_rules cimport GRADIENT, SGD, rule_t
 from cymlp._engine.signals cimport Poll
+from cymlp._engine.sparse_space cimport sparse_t
 from cymlp._engine.team cimport MOST_THREADS, Barrier, flag, wait
 from cymlp._engine.workspace cimport LINE, workspace_t
 
@@ -35,6 +36,7 @@ cdef struct Run:
     unsigned long long seed   # of dropout
     GradientPlace gradient_place
     void *gradient            # where it is IN_BUFFER
+    sparse_t sparse           # of the first layer's weights, where X is sparse
     void *state               # of the rule
     double *scores            # of each part, (n_outputs,) as add_scores has it; or NULL
     void *X_gradient          # dloss/dX (n_samples, n_features), or NULL
@@ -90,11 +92,34 @@ cdef inline Range partition(
     return part
 
 
-cdef inline Range elements_of(
+cdef inline bint is_sparse(const Run *run, const ParameterBlock *block) noexcept nogil:
+    """Whether these are weights that a sparse X is multiplied with."""
+    return run.dataset.sparse and block.layer == 0 and block.kind == WEIGHTS
+
+
+cdef inline Range first_rows(
     const Run *run, const ParameterBlock *block, Py_ssize_t rank
 ) noexcept nogil:
-    """A part's elements of a block, in the vector of parameters: those of some of its rows."""
-    cdef Range rows = partition(block.rows, rank, run.barrier.size, LINE)
+    """A part's rows of a block, or where these are dealt out to the parts its first ones."""
+    cdef Py_ssize_t group
+    if not is_sparse(run, block):
+        return partition(block.rows, rank, run.barrier.size, LINE)
+    group = <Py_ssize_t>1 << run.sparse.shift
+    return Range(rank * group, min(block.rows, (rank + 1) * group))
+
+
+cdef inline Range next_rows(const Run *run, const ParameterBlock *block, Range rows) noexcept nogil:
+    """The part's rows of the block after these; they begin at its end if there are none."""
+    cdef Py_ssize_t group
+    if not is_sparse(run, block):
+        return Range(block.rows, block.rows)
+    group = <Py_ssize_t>1 << run.sparse.shift
+    rows.start += run.barrier.size * group
+    return Range(rows.start, min(block.rows, rows.start + group))
+
+
+cdef inline Range elements_of(const ParameterBlock *block, Range rows) noexcept nogil:
+    """The elements of some of a block's rows, in the vector of parameters."""
     return Range(
         block.offset + rows.start * block.columns, block.offset + rows.stop * block.columns
     )
@@ -140,15 +165,22 @@ cdef inline bint clips(const rule_t *rule) noexcept nogil:
     return rule.clip_norm > 0 and rule.name != GRADIENT
 
 
-cdef inline GradientPlace gradient_place(
-    const rule_t *rule, const dataset_t *dataset, Py_ssize_t batch_size, Py_ssize_t R
+cdef inline bint needs_whole_gradient(
+    const rule_t *rule, Py_ssize_t batch_size, Py_ssize_t R
 ) noexcept nogil:
-    """Where gradients are made with as little memory as possible, R being the rows of a chunk."""
-    if clips(rule) or rule.name == GRADIENT or batch_size > R:
+    """Whether gradients have to be complete before they are used, R being the rows of a chunk."""
+    return clips(rule) or rule.name == GRADIENT or batch_size > R
+
+
+cdef inline GradientPlace gradient_place(
+    const rule_t *rule, Py_ssize_t batch_size, Py_ssize_t R
+) noexcept nogil:
+    """Where gradients are made with as little memory as possible, a sparse X's weights aside."""
+    if needs_whole_gradient(rule, batch_size, R):
         return IN_BUFFER
     if rule.name == SGD:
         return IN_PARAMETERS
-    return IN_BUFFER if dataset.sparse or batch_size > MOST_ROWS_IN_BLOCK else IN_BLOCK
+    return IN_BUFFER if batch_size > MOST_ROWS_IN_BLOCK else IN_BLOCK
 
 
 cdef inline void wait_for_others(Run *run, Range parts) noexcept nogil:

@@ -7,6 +7,10 @@ from cymlp._engine.kernels.update_rules cimport begin_update
 from cymlp._engine.passes cimport forward_backward, partial_products
 from cymlp._engine.run cimport Part, Run, Step, clips, training_part, wait_for_others
 from cymlp._engine.signals cimport interrupted
+from cymlp._engine.sparse_space cimport WAITING
+from cymlp._engine.sparse_update cimport (
+    begin_waiting, find_features, finish_waiting, sort_entries
+)
 from cymlp._engine.team cimport is_set, put, tries_team_again, waits_too_much
 from cymlp._engine.update cimport sum_penalties, update, update_clipped
 
@@ -29,9 +33,12 @@ cdef inline bint make_step(Run *run, Step *step, Range *parts, floating *paramet
         if parts.start == 0:
             put(&run.stopped, interrupted(&run.poll))
             put(&run.serial, is_set(&run.serial) or waits_too_much(run.barrier))
-        for rank in range(parts.start, parts.stop if run.space.by_features else parts.start):
+        for rank in range(parts.start, parts.stop):
             part = training_part(run, step, rank)
-            partial_products(run, &part, parameters)
+            if run.space.by_features:
+                partial_products(run, &part, parameters)
+            elif run.dataset.sparse:
+                sort_entries(run, &part, parameters)
         wait_for_others(run, parts[0])
         # Neither flag changes until the threads have waited again; but if thread 0 goes serial, a
         # late one may see either set or not: it returns in any case.
@@ -41,6 +48,10 @@ cdef inline bint make_step(Run *run, Step *step, Range *parts, floating *paramet
             if parts.start > 0:
                 return False
             parts.stop = run.barrier.size
+        if run.dataset.sparse:
+            for rank in range(parts.start, parts.stop):
+                find_features(run, step, rank, parameters)
+            wait_for_others(run, parts[0])
         for rank in range(parts.start, parts.stop):
             part = training_part(run, step, rank)
             run.loss[rank] += factor * forward_backward(run, &part, parameters)
@@ -48,6 +59,9 @@ cdef inline bint make_step(Run *run, Step *step, Range *parts, floating *paramet
         for rank in range(parts.start, parts.stop):
             part = training_part(run, step, rank)
             update(run, &part, parameters)
+        if run.dataset.sparse:
+            # The next chunk's entries will lie where these are.
+            wait_for_others(run, parts[0])
         start += R
     if clips(&step.rule):
         wait_for_others(run, parts[0])
@@ -55,6 +69,26 @@ cdef inline bint make_step(Run *run, Step *step, Range *parts, floating *paramet
             part = training_part(run, step, rank)
             update_clipped(run, &part, parameters)
     return True
+
+
+cdef inline void begin_part(Run *run, Py_ssize_t rank, const floating *parameters) noexcept nogil:
+    """What an update needs to know of the parameters before it."""
+    sum_penalties(run, rank, parameters)
+    if run.dataset.sparse and run.sparse.idle == WAITING:
+        begin_waiting(run, rank, parameters)
+
+
+cdef inline void finish_parts(void *arguments, Range parts) noexcept nogil:
+    """A thread's parts of the rows of W that still wait for updates."""
+    cdef Run *run = <Run *>arguments
+    cdef Py_ssize_t rank
+    cdef unsigned long long before = flush_subnormals()
+    for rank in range(parts.start, parts.stop):
+        if run.itemsize == sizeof(float):
+            finish_waiting(run, rank, <float *>run.parameters)
+        else:
+            finish_waiting(run, rank, <double *>run.parameters)
+    restore_subnormals(before)
 
 
 cdef inline void train_batches(void *arguments, Range parts) noexcept nogil:
@@ -71,9 +105,9 @@ cdef inline void train_batches(void *arguments, Range parts) noexcept nogil:
     step.rule = run.rule
     for rank in range(parts.start, parts.stop if start == 0 else parts.start):
         if single:
-            sum_penalties(run, rank, <float *>run.parameters)
+            begin_part(run, rank, <float *>run.parameters)
         else:
-            sum_penalties(run, rank, <double *>run.parameters)
+            begin_part(run, rank, <double *>run.parameters)
     while start < run.batch.n and goes_on and not tries_team_again(run.barrier, parts):
         step.batch = slice_batch(run.batch, start, run.batch_size)
         step.weight = total_weight(run.dataset, step.batch)

@@ -10,6 +10,10 @@ from cymlp._engine.kernels.conversion cimport (
     N_NUMBER_TYPES, NumberType, convert as _convert, number_type
 )
 from cymlp._engine.kernels.gemm cimport gemm as _gemm, pack_size, tiled_gemm as _tiled_gemm
+from cymlp._engine.kernels.skipped_updates cimport (
+    C_0, MOST_AGE, MOST_TERMS, add_update, begin_table, catch_up, plan_skipping, skipping_t
+)
+from cymlp._engine.kernels.weighted_rows cimport add_weighted_rows as _add_weighted_rows
 from cymlp._engine.update_rule cimport UpdateRule
 
 
@@ -156,6 +160,46 @@ def apply(
         &rule.fields, &w[0], &g[0], &state[0, 0] if rule.n_states else NULL, size, size,
         penalty, rule.fields.weight_decay,
     )
+
+
+def skip_updates(
+    UpdateRule rule, floating[::1] w, floating[:, ::1] state, const double[::1] rates,
+    double penalty, double precision, Py_ssize_t most_age=MOST_AGE,
+):
+    """w (size,) and state (n_states, size) <- after an update without a gradient at each rate.
+
+    As many at once as can be, ``most_age`` at most; return that number, 0 if none can.
+    """
+    cdef skipping_t skipping
+    cdef double[(MOST_AGE + 1) * (C_0 + MOST_TERMS)] table
+    cdef Py_ssize_t size = w.shape[0], i, age = 0
+    cdef floating *states = NULL
+    if state.shape[0] != rule.n_states or state.shape[1] != size:
+        raise ValueError("The shapes of w and the state do not agree")
+    if rule.n_states:
+        states = &state[0, 0]
+    plan_skipping(&skipping, &rule.fields, penalty, most_age, precision)
+    if skipping.ages == 0:
+        return 0
+    begin_table(&skipping, table)
+    for i in range(rates.shape[0]):
+        rule.fields.learning_rate = rates[i]
+        update_rules.begin_update(&rule.fields)
+        add_update(&skipping, &rule.fields, penalty, rule.fields.weight_decay, i, table)
+        age += 1
+        if age == skipping.ages or i + 1 == rates.shape[0]:
+            catch_up(&skipping, &rule.fields, table, age, &w[0], states, size, size)
+            age = 0
+    return skipping.ages
+
+
+def add_weighted_rows(
+    const floating[::1] x, const int[::1] rows, const floating[:, ::1] W, floating[::1] z
+):
+    """z (h,) <- z + sum_k x_k W[rows_k]."""
+    if x.shape[0] != rows.shape[0] or W.shape[1] != z.shape[0]:
+        raise ValueError("The shapes do not agree")
+    _add_weighted_rows(z.shape[0], x.shape[0], &x[0], &rows[0], &W[0, 0], &z[0])
 
 
 def convert(X, floating[::1] out):

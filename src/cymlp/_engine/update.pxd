@@ -7,25 +7,31 @@ The gradient of W (d, h) is (A^T D + l2 W) / weight, that of b (h,) the sum of D
 """
 from cython cimport floating
 from libc.math cimport INFINITY, hypot, sqrt
+from libc.string cimport memset
 
 from cymlp._engine.architecture cimport WEIGHTS, ParameterBlock, architecture_t
-from cymlp._engine.dataset cimport Range, multiply_sparse_transposed
+from cymlp._engine.dataset cimport Range
 from cymlp._engine.kernels.elements cimport add_scaled, scale
 from cymlp._engine.kernels.gemm cimport gemm
 from cymlp._engine.kernels.reductions cimport absolute_sum, column_sums, squared_norm
 from cymlp._engine.kernels.update_rules cimport apply, rule_t, soft_threshold
 from cymlp._engine.passes cimport deltas_at, gather_inputs
 from cymlp._engine.run cimport (
-    IN_BUFFER, IN_PARAMETERS, MOST_ROWS_IN_BLOCK, Part, Run, Step, clips, elements_of, partition
+    IN_BUFFER, IN_PARAMETERS, MOST_ROWS_IN_BLOCK, Part, Run, Step, clips, elements_of, first_rows,
+    is_sparse, next_rows
 )
-from cymlp._engine.workspace cimport LINE, PIECE_ELEMENTS, PIECE_ROWS
+from cymlp._engine.sparse_space cimport UPDATED
+from cymlp._engine.sparse_update cimport (
+    add_feature_gradient, add_sparse_gradient, is_found, start_of, update_waiting
+)
+from cymlp._engine.workspace cimport PIECE_ELEMENTS, PIECE_ROWS
 
 
 cdef inline const floating *layer_inputs(
     const Run *run, const Part *part, Py_ssize_t layer, Range units, floating *work,
     Py_ssize_t *stride,
 ) noexcept nogil:
-    """The chunk's A_l of these units (n, units); NULL where X is sparse."""
+    """The chunk's A_l of these units (n, units)."""
     cdef const architecture_t *architecture = run.architecture
     cdef const floating *A
     if layer > 0:
@@ -33,7 +39,7 @@ cdef inline const floating *layer_inputs(
         return work + run.space.R * architecture.A[layer] + units.start
     # The rows were gathered before the passes.
     A = gather_inputs(run, part.step.chunk, Range(0, 0), part.features, work, stride)
-    return A if A == NULL else A + (units.start - part.features.start)
+    return A + (units.start - part.features.start)
 
 
 cdef inline void make_gradient(
@@ -42,7 +48,7 @@ cdef inline void make_gradient(
 ) noexcept nogil:
     """G (rows, columns) <- keep G + factor A^T D, or, of intercepts, + factor the sum of D's rows.
 
-    A (n, rows) are the inputs that belong to these rows of the block, or NULL where X is sparse.
+    A (n, rows) are the inputs that belong to these rows of the block.
     """
     cdef Py_ssize_t n = part.step.chunk.n, n_rows = rows.stop - rows.start
     cdef Py_ssize_t h = run.architecture.units[block.layer + 1]
@@ -53,11 +59,6 @@ cdef inline void make_gradient(
         column_sums(D + rows.start, n, n_rows, h, sums)
         scale(G, n_rows, <floating>keep)
         add_scaled(G, <floating>factor, sums, n_rows)
-    elif A == NULL:
-        scale(G, n_rows * h, <floating>keep)
-        multiply_sparse_transposed(
-            run.dataset, part.step.chunk, rows, <floating>factor, D, h, G - rows.start * h
-        )
     else:
         gemm(
             True, False, n_rows, h, n, <floating>factor, A, stride, D, h,
@@ -83,21 +84,24 @@ cdef inline void sum_penalties(
     """squares and sizes of a part <- those of all its parameters, where there are penalties."""
     cdef const ParameterBlock *block
     cdef Py_ssize_t i
-    cdef Range elements
+    cdef Range rows, elements
     run.squares[rank] = run.sizes[rank] = 0
     for i in range(run.architecture.n_blocks):
         block = &run.architecture.blocks[i]
-        elements = elements_of(run, block, rank)
-        add_penalties(
-            run, rank, block, parameters + elements.start, elements.stop - elements.start
-        )
+        rows = first_rows(run, block, rank)
+        while rows.start < block.rows:
+            elements = elements_of(block, rows)
+            add_penalties(
+                run, rank, block, parameters + elements.start, elements.stop - elements.start
+            )
+            rows = next_rows(run, block, rows)
 
 
 cdef inline void apply_update(
     Run *run, const Part *part, const ParameterBlock *block, Range elements, double l2,
     floating *G, floating *parameters,
 ) noexcept nogil:
-    """Update these elements of a block by their gradient G (size,), unless that is done already.
+    """Update these elements of a block by their gradient G (size,); NULL if that is done already.
 
     ``l2`` times the parameters is yet to be added to G. The part's penalties grow by theirs.
     """
@@ -105,11 +109,74 @@ cdef inline void apply_update(
     cdef Py_ssize_t n = run.architecture.n_parameters, size = elements.stop - elements.start
     cdef floating *W = parameters + elements.start
     cdef floating *state = <floating *>run.state + elements.start
-    if run.gradient_place != IN_PARAMETERS:
+    if G != NULL:
         apply(rule, W, G, state, n, size, l2, rule.weight_decay if block.decays else 0)
     if block.l1 > 0:
         soft_threshold(rule, W, state, n, size, block.l1 / part.step.weight)
     add_penalties(run, part.rank, block, W, size)
+
+
+cdef inline void use_gradient(
+    Run *run, const Part *part, const ParameterBlock *block, Range elements, double l2,
+    floating *G, floating *parameters,
+) noexcept nogil:
+    """After the last chunk, update these elements by G (size,), or leave it to be clipped."""
+    cdef Py_ssize_t size = elements.stop - elements.start
+    if part.step.is_last and clips(&part.step.rule):
+        if block.decays:
+            add_scaled(G, <floating>l2, parameters + elements.start, size)
+        run.norms[part.rank] += squared_norm(G, size)
+    elif part.step.is_last:
+        apply_update(
+            run, part, block, elements, l2,
+            NULL if G == parameters + elements.start else G, parameters,
+        )
+
+
+cdef inline void update_all_rows(
+    Run *run, const Part *part, const ParameterBlock *block, double l2, floating *G,
+    floating *parameters,
+) noexcept nogil:
+    """Update the part's rows of W (d, h) by entries of X, with gradient 0 where there are none."""
+    cdef Py_ssize_t h = block.columns, row, last, slot
+    cdef Range rows = first_rows(run, block, part.rank)
+    while rows.start < block.rows:
+        row = rows.start
+        while row < rows.stop:
+            last = row
+            while last < rows.stop and (last + 1 - row) * h <= PIECE_ELEMENTS and not is_found(
+                &run.sparse, part.rank, run.sparse.n_found[part.rank], <int>last
+            ):
+                last += 1
+            memset(G, 0, max(<Py_ssize_t>1, last - row) * h * sizeof(floating))
+            if last == row:
+                last += 1
+                slot = run.sparse.slot[row]
+                add_feature_gradient(run, part.rank, slot, start_of(run, part.rank, slot), G)
+            apply_update(run, part, block, elements_of(block, Range(row, last)), l2, G, parameters)
+            row = last
+        rows = next_rows(run, block, rows)
+
+
+cdef inline void update_sparse_block(
+    Run *run, const Part *part, const ParameterBlock *block, floating *parameters
+) noexcept nogil:
+    """Update a part's rows of the first layer's W by the entries of a sparse X."""
+    cdef double l2 = run.architecture.alpha * block.l2_share / part.step.weight
+    cdef floating *G = <floating *>run.gradient
+    cdef floating *scratch = <floating *>part.scratch + run.space.gradient
+    cdef Range rows = first_rows(run, block, part.rank), elements
+    if not run.sparse.whole_gradient:
+        if run.sparse.idle == UPDATED:
+            update_all_rows(run, part, block, l2, scratch, parameters)
+        else:
+            update_waiting(run, part, l2, scratch, parameters)
+        return
+    add_sparse_gradient(run, part, G)
+    while rows.start < block.rows:
+        elements = elements_of(block, rows)
+        use_gradient(run, part, block, elements, l2, G + elements.start, parameters)
+        rows = next_rows(run, block, rows)
 
 
 cdef inline void update_block(
@@ -121,10 +188,10 @@ cdef inline void update_block(
     """
     cdef const Step *step = part.step
     cdef const rule_t *rule = &step.rule
-    cdef Range all_rows = partition(block.rows, part.rank, run.barrier.size, LINE), rows, elements
+    cdef Range all_rows = first_rows(run, block, part.rank), rows, elements
     cdef double l2 = run.architecture.alpha * block.l2_share / step.weight
     cdef double factor = 1 / step.weight, keep = not step.is_first
-    cdef Py_ssize_t piece = all_rows.stop - all_rows.start, stride = 0, size
+    cdef Py_ssize_t piece = all_rows.stop - all_rows.start, stride = 0
     cdef floating *work = <floating *>run.work
     cdef const floating *A = NULL
     cdef floating *G
@@ -133,17 +200,14 @@ cdef inline void update_block(
         keep = 1 - rule.learning_rate * ((rule.weight_decay if block.decays else 0) + l2)
     if block.kind == WEIGHTS:
         A = layer_inputs(run, part, block.layer, all_rows, work, &stride)
-        if A != NULL and step.chunk.n <= MOST_ROWS_IN_BLOCK:
+        if step.chunk.n <= MOST_ROWS_IN_BLOCK:
             piece = max(
                 <Py_ssize_t>PIECE_ROWS, PIECE_ELEMENTS // block.columns // PIECE_ROWS * PIECE_ROWS
             )
     rows.start = all_rows.start
     while rows.start < all_rows.stop:
         rows.stop = min(all_rows.stop, rows.start + piece)
-        elements = Range(
-            block.offset + rows.start * block.columns, block.offset + rows.stop * block.columns
-        )
-        size = elements.stop - elements.start
+        elements = elements_of(block, rows)
         if run.gradient_place == IN_PARAMETERS:
             G = parameters + elements.start
         elif run.gradient_place == IN_BUFFER:
@@ -153,12 +217,7 @@ cdef inline void update_block(
         make_gradient(run, part, block, A, stride, rows, factor, keep, G)
         if A != NULL:
             A += rows.stop - rows.start
-        if step.is_last and clips(rule):
-            if block.decays:
-                add_scaled(G, <floating>l2, parameters + elements.start, size)
-            run.norms[part.rank] += squared_norm(G, size)
-        elif step.is_last:
-            apply_update(run, part, block, elements, l2, G, parameters)
+        use_gradient(run, part, block, elements, l2, G, parameters)
         rows.start = rows.stop
 
 
@@ -167,12 +226,17 @@ cdef inline double norm_without_overflow(
 ) noexcept nogil:
     """The norm of a part's gradient, whose sum of squares overflows."""
     cdef Py_ssize_t i, j
-    cdef Range elements
+    cdef const ParameterBlock *block
+    cdef Range rows, elements
     cdef double norm = 0
     for i in range(run.architecture.n_blocks):
-        elements = elements_of(run, &run.architecture.blocks[i], rank)
-        for j in range(elements.start, elements.stop):
-            norm = hypot(norm, gradient[j])
+        block = &run.architecture.blocks[i]
+        rows = first_rows(run, block, rank)
+        while rows.start < block.rows:
+            elements = elements_of(block, rows)
+            for j in range(elements.start, elements.stop):
+                norm = hypot(norm, gradient[j])
+            rows = next_rows(run, block, rows)
     return norm
 
 
@@ -182,7 +246,10 @@ cdef inline void update(Run *run, const Part *part, floating *parameters) noexce
     if part.step.is_last:
         run.squares[rank] = run.sizes[rank] = run.norms[rank] = 0
     for i in range(run.architecture.n_blocks):
-        update_block(run, part, &run.architecture.blocks[i], parameters)
+        if is_sparse(run, &run.architecture.blocks[i]):
+            update_sparse_block(run, part, &run.architecture.blocks[i], parameters)
+        else:
+            update_block(run, part, &run.architecture.blocks[i], parameters)
     if part.step.is_last and clips(&part.step.rule):
         run.norms[rank] = sqrt(run.norms[rank])
         if run.norms[rank] == INFINITY:
@@ -196,7 +263,8 @@ cdef inline void update_clipped(Run *run, const Part *part, floating *parameters
     al., "On the difficulty of training recurrent neural networks", 2013).
     """
     cdef Py_ssize_t i, other
-    cdef Range elements
+    cdef const ParameterBlock *block
+    cdef Range rows, elements
     cdef double clip_norm = part.step.rule.clip_norm, norm = 0, factor = 1
     cdef floating *G
     for other in range(run.barrier.size):
@@ -204,7 +272,11 @@ cdef inline void update_clipped(Run *run, const Part *part, floating *parameters
     if clip_norm < norm < INFINITY:
         factor = clip_norm / norm
     for i in range(run.architecture.n_blocks):
-        elements = elements_of(run, &run.architecture.blocks[i], part.rank)
-        G = <floating *>run.gradient + elements.start
-        scale(G, elements.stop - elements.start, <floating>factor)
-        apply_update(run, part, &run.architecture.blocks[i], elements, 0, G, parameters)
+        block = &run.architecture.blocks[i]
+        rows = first_rows(run, block, part.rank)
+        while rows.start < block.rows:
+            elements = elements_of(block, rows)
+            G = <floating *>run.gradient + elements.start
+            scale(G, elements.stop - elements.start, <floating>factor)
+            apply_update(run, part, block, elements, 0, G, parameters)
+            rows = next_rows(run, block, rows)

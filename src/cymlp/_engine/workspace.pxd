@@ -58,13 +58,12 @@ cdef inline Py_ssize_t ceil_divided(Py_ssize_t n, Py_ssize_t d) noexcept nogil:
 
 cdef inline Py_ssize_t most_rows(
     const architecture_t *architecture, const dataset_t *dataset, Py_ssize_t n_threads,
-    Py_ssize_t row_bytes,
+    Py_ssize_t row_bytes, bint cached,
 ) noexcept nogil:
-    """The most rows of a chunk: few enough for the cache and for the time between two polls."""
-    cdef Py_ssize_t R = max(
-        min(<Py_ssize_t>CHUNK_ROWS, MOST_CHUNK_BYTES // row_bytes),
-        n_threads * CHUNK_BYTES // row_bytes,
-    )
+    """The most rows of a chunk: few enough for the time between two polls, and for the cache."""
+    cdef Py_ssize_t R = MOST_CHUNK_BYTES // row_bytes
+    if cached:
+        R = max(min(<Py_ssize_t>CHUNK_ROWS, R), n_threads * CHUNK_BYTES // row_bytes)
     cdef double products = architecture.n_weights, of_a_row
     if dataset.sparse:
         of_a_row = architecture.units[1] * (
@@ -79,9 +78,13 @@ cdef inline Py_ssize_t most_rows(
 
 cdef inline workspace_t training_space(
     const architecture_t *architecture, const dataset_t *dataset, Py_ssize_t n_threads,
-    Py_ssize_t batch_size, Py_ssize_t itemsize, Py_ssize_t most_chunk_rows,
+    Py_ssize_t batch_size, Py_ssize_t itemsize, Py_ssize_t most_chunk_rows, bint updates,
 ) noexcept nogil:
-    """The regions for training on batches, in as many chunks of one length as need be."""
+    """The regions for training on batches, in as many chunks of one length as need be.
+
+    A mini-batch of a sparse X that is used to update is one chunk if it can, though it may not
+    stay in the cache: else there would have to be a gradient of all of W.
+    """
     cdef workspace_t space
     cdef Py_ssize_t d = architecture.units[0], h = architecture.units[1]
     cdef Py_ssize_t k = architecture.units[architecture.n_layers]
@@ -92,7 +95,13 @@ cdef inline workspace_t training_space(
     )
     row_size = (3 if architecture.keeps_derivatives else 2) * n_units + 1
     row_size += (0 if dataset.sparse else d) + (n_threads * h if space.by_features else 0)
-    R = min(most_chunk_rows, most_rows(architecture, dataset, n_threads, row_size * itemsize))
+    R = min(
+        most_chunk_rows,
+        most_rows(
+            architecture, dataset, n_threads, row_size * itemsize,
+            cached=not (dataset.sparse and updates),
+        ),
+    )
     R = ceil_divided(batch_size, ceil_divided(batch_size, R))
     space.R = R
     space.D = up(R * n_units)
@@ -118,7 +127,7 @@ cdef inline workspace_t prediction_space(
     cdef workspace_t space
     cdef Py_ssize_t n_units = architecture.n_units
     cdef Py_ssize_t d = 0 if dataset.sparse else architecture.units[0]
-    cdef Py_ssize_t R = most_rows(architecture, dataset, 1, (n_units + d) * itemsize)
+    cdef Py_ssize_t R = most_rows(architecture, dataset, 1, (n_units + d) * itemsize, cached=True)
     memset(&space, 0, sizeof(workspace_t))
     R = ceil_divided(n_rows, n_threads * ceil_divided(n_rows, n_threads * R))
     space.R = R

@@ -421,9 +421,9 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         """The network's outputs (n_samples, n_outputs) for X, decoded if ``decode`` is given.
 
         The dtype of the computation is that of NumPy's product of X and the weights, or that of the
-        weights if the parameter ``dtype`` is given. If X cannot be read in place or outputs must be
-        decoded, this is done for a slice of the rows at a time, to need little memory beyond the
-        result. Row-sliceable data are read window by window.
+        weights if the parameter ``dtype`` is given. If an array X cannot be read in place or
+        outputs must be decoded, this is done for a slice of the rows at a time, to need little
+        memory beyond the result. Row-sliceable data are read window by window.
 
         Parameters
         ----------
@@ -456,20 +456,25 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         network = self._network_for(X)
         dtype = network.parameters.dtype
         if issparse(X):
-            X = X.tocsr()
+            X = as_engine_input(X, dtype)
         n_samples = rows_per_slice = X.shape[0]
-        is_read_in_place = not issparse(X) and X.dtype in NUMBERS
-        if decode is not None or not (is_read_in_place or X.dtype == dtype):
-            row_bytes = 12 * X.nnz // n_samples if issparse(X) else 8 * X.shape[1]
+        is_read_in_place = X.dtype in NUMBERS
+        if decode is not None or not is_read_in_place:
+            row_bytes = 0 if is_read_in_place else 8 * X.shape[1]
             rows_per_slice = 1 + SLICE_BYTES // (row_bytes + 8 * network.units[-1])
         result = CollectedRows(n_samples)
         for start in range(0, n_samples, rows_per_slice):
-            part = X if rows_per_slice >= n_samples else X[start : start + rows_per_slice]
+            part, rows = X, None
+            if rows_per_slice < n_samples and issparse(X):  # whose slices would be copies
+                rows = np.arange(start, min(start + rows_per_slice, n_samples), dtype=np.intp)
+            elif rows_per_slice < n_samples:
+                part = X[start : start + rows_per_slice]
             try:
                 outputs = network.outputs(
-                    as_engine_input(part if is_read_in_place else cast_to(part, dtype, "X")),
+                    part if issparse(X) else as_engine_input(part, dtype),
                     self._activation(),
                     self.out_activation_,
+                    rows=rows,
                     apply_output_activation=apply_output_activation,
                     check_finite=check_finite or X.dtype != dtype,
                     n_jobs=self.n_jobs,

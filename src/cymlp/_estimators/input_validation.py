@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.base import is_regressor
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_non_negative, validate_data
@@ -64,7 +64,17 @@ def check_magnitude(weights: NDArray[Any], name: str) -> None:
 
 
 def passes_fast_check(X: Any) -> bool:
-    """Whether X is a matrix that needs no check but that it is finite."""
+    """Whether X is a matrix that needs no check but that it is finite, and its indices valid."""
+    if isinstance(X, csr_array | csr_matrix):
+        arrays = X.data, X.indices, X.indptr
+        return (
+            all(type(array) is np.ndarray and array.ndim == 1 for array in arrays)
+            and X.ndim == 2
+            and X.dtype in NUMBERS
+            and X.indices.dtype == X.indptr.dtype in (np.int32, np.int64)
+            and len(X.indptr) == X.shape[0] + 1 > 1
+            and 0 == X.indptr[0] <= X.indptr[-1] <= len(X.indices) == len(X.data)
+        )
     return type(X) is np.ndarray and X.ndim == 2 and X.dtype in NUMBERS and X.size > 0
 
 
@@ -109,8 +119,8 @@ def check_X_y(
     """
     if isinstance(X, RowSource):
         return X, _check_y_of_source(estimator, X, y, reset)
-    is_read_in_place = isinstance(X, np.ndarray) and X.dtype in NUMBERS
-    is_finite = is_read_in_place and X.ndim == 2 and X.flags.aligned and _engine.is_finite(X, dtype)
+    is_array = isinstance(X, np.ndarray) and X.dtype in NUMBERS
+    is_finite = is_array and X.ndim == 2 and X.flags.aligned and _engine.is_finite(X, dtype)
     if is_finite and passes_fast_check(X) and is_valid_y(y) and len(X) == len(y) > 1:
         if reset:
             estimator.n_features_in_ = X.shape[1]
@@ -125,7 +135,7 @@ def check_X_y(
         accept_sparse=["csr", "csc"],
         multi_output=True,
         y_numeric=is_regressor(estimator),
-        dtype=NUMBERS if is_read_in_place else FLOATS,
+        dtype=NUMBERS if is_array or (issparse(X) and X.dtype in NUMBERS) else FLOATS,
         ensure_all_finite=not is_finite,  # scikit-learn's check makes copies of some types
         reset=reset,
     )

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from cymlp._estimators.input_validation import check_X_y, checked_weights
-from cymlp._network.arrays import CollectedRows, as_engine_input, cast_to
+from cymlp._network.arrays import CollectedRows, as_engine_input
 from cymlp._network.row_source import RowSource, SlicedRows, is_row_sliceable, read_whole
 from cymlp._network.windows import WindowReader
 
@@ -103,7 +102,7 @@ def _engine_rows(X: Any, dtype: Any, window_rows: int | None, name: str) -> Any:
     What is in memory is read window by window too if ``window_rows`` asks for that.
     """
     if not isinstance(X, RowSource):
-        X = as_engine_input(cast_to(X, dtype, "X") if issparse(X) else X)
+        X = as_engine_input(X, dtype)
         if window_rows is None or X.shape[0] <= window_rows:
             return X
         X = SlicedRows(X, name, window_rows)

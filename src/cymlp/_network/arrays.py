@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse, vstack
 
+from cymlp import _engine
+
 FLOATS = (np.float64, np.float32)
 # The types of X that the engine reads in place.
 NUMBERS = (
@@ -45,13 +47,26 @@ def too_large(name: str, dtype: Any) -> ValueError:
     )
 
 
-def as_engine_input(X: Any) -> Any:
-    """X aligned or in CSR format, copied only if necessary; sparse indices must be valid."""
+def as_engine_input(X: Any, dtype: Any) -> Any:
+    """X as the engine reads it for a network of this dtype, copied only if necessary.
+
+    It is aligned and of one of ``NUMBERS``, and if it is sparse, in CSR format; its indices must
+    be valid.
+
+    Raises
+    ------
+    ValueError
+        If it has to be converted, or is sparse, and has a value too large for the dtype.
+    """
+    if X.dtype not in NUMBERS:
+        X = cast_to(X, dtype, "X")
     if not issparse(X):
         return X if X.flags.aligned else X.copy()
     X = X.tocsr()
-    arrays = (np.ascontiguousarray(array) for array in (X.data, X.indices, X.indptr))
-    return csr_array(tuple(arrays), shape=X.shape, copy=False)
+    values, *indices = (np.require(a, requirements="CA") for a in (X.data, X.indices, X.indptr))
+    if values.dtype != dtype and not _engine.is_finite(values[np.newaxis], dtype):
+        raise too_large("X", dtype)
+    return csr_array((values, *indices), shape=X.shape, copy=False)
 
 
 def slices(n_rows: int, rows_per_slice: int) -> Iterator[slice]:

@@ -139,7 +139,7 @@ class Network:
         Parameters
         ----------
         X : ndarray or CSR matrix of shape (n_samples, n_features)
-            An ndarray of any type that the engine reads; a CSR matrix of the parameters' dtype.
+            Of any type that the engine reads.
         activation : str or tuple of str
             Activation of all hidden layers, or one for each.
         out_activation : str

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse, vstack
 
 from cymlp import _engine
-from cymlp._network.arrays import NUMBERS, as_engine_input, cast_to
+from cymlp._network.arrays import NUMBERS, as_engine_input
 from cymlp._network.sparse import checked_sparse
 
 # Size of a window of rows by default; while one is worked on, the next one is read.
@@ -223,9 +223,7 @@ class SlicedRows(RowSource):
 
     def _for_engine(self, rows: Any) -> Any:
         """These rows in a form and dtype that the engine reads."""
-        if issparse(rows) or rows.dtype not in NUMBERS:
-            rows = cast_to(rows, self._network_dtype, self._name)
-        return as_engine_input(rows)
+        return as_engine_input(rows, self._network_dtype)
 
     def forget_pages(self) -> None:
         """Let the system take back the memory of what has been read of a mapped file."""
@@ -331,7 +329,8 @@ def joined(parts: list[Any]) -> Any:
     if len(parts) == 1:
         return parts[0]
     if issparse(parts[0]):
-        return as_engine_input(vstack(parts, "csr"))
+        whole = vstack(parts, "csr")
+        return as_engine_input(whole, whole.dtype)
     return np.concatenate(parts)
 
 

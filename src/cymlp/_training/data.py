@@ -24,8 +24,8 @@ class TrainingData:
     Attributes
     ----------
     X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
-        An ndarray of any type that the engine reads, or a CSR matrix of the network's dtype; see
-        ``as_engine_input``. A RowSource is read window by window.
+        Of any type that the engine reads; see ``as_engine_input``. A RowSource is read window by
+        window.
     targets : ndarray of shape (n_samples, n_outputs) or (n_samples,)
         C-contiguous. Numbers of the network's dtype; bools, one column for each label; or a vector
         of C ints, the class of each sample.

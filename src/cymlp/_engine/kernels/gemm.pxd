@@ -26,21 +26,9 @@ cdef extern from *:
     #define CYMLP_MOST_FLOPS 3e4
     #endif
 
-    #if defined(__AVX512F__) && CYMLP_HAS_VECTORS
-    #include <immintrin.h>
-    #define CYMLP_READS_PARTS 1
-    #define MASKED_LOAD(mask, address) _mm512_maskz_loadu_ps((__mmask16)(mask), address)
-    #define MASKED_STORE(address, mask, x) _mm512_mask_storeu_ps(address, (__mmask16)(mask), x)
-    #else
-    #define CYMLP_READS_PARTS 0
-    #endif
     #define REAL float
     #define SUFFIX _float
     #include "tile.h"
-    #if defined(__AVX512F__) && CYMLP_HAS_VECTORS
-    #define MASKED_LOAD(mask, address) _mm512_maskz_loadu_pd((__mmask8)(mask), address)
-    #define MASKED_STORE(address, mask, x) _mm512_mask_storeu_pd(address, (__mmask8)(mask), x)
-    #endif
     #define REAL double
     #define SUFFIX _double
     #include "tile.h"

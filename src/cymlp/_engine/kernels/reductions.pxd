@@ -68,6 +68,24 @@ cdef inline double absolute_sum(const floating *w, Py_ssize_t size) noexcept nog
     return total
 
 
+cdef inline double dot(const floating *w, const floating *v, Py_ssize_t size) noexcept nogil:
+    """w v = sum of the products of w and v (size,), in chains like those of ``absolute_sum``."""
+    cdef double[CHAINS] sums
+    cdef double total = 0
+    cdef Py_ssize_t i = 0, j
+    for j in range(CHAINS):
+        sums[j] = 0
+    while i + CHAINS <= size:
+        for j in range(CHAINS):
+            sums[j] += <double>w[i + j] * v[i + j]
+        i += CHAINS
+    for j in range(CHAINS):
+        total += sums[j]
+    for i in range(i, size):
+        total += <double>w[i] * v[i]
+    return total
+
+
 cdef inline void column_sums(
     const floating *D, Py_ssize_t n, Py_ssize_t h, Py_ssize_t stride, floating *s
 ) noexcept nogil:

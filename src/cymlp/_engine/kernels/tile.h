@@ -4,14 +4,6 @@
    The tile's accumulators, MR x NR_VECTORS vectors of LANES elements, fill the
    registers that the vectors of B and one element of A leave. */
 
-/* The last vector of a row has `part` columns only. AVX-512 loads and stores them by a mask;
-   elsewhere B is padded, and C's are done one by one. */
-#ifdef MASKED_LOAD
-#define LOAD_LAST(address) MASKED_LOAD(mask, address)
-#else
-#define LOAD_LAST(address) (*(const NAME(stored) *)(address))
-#endif
-
 /* C (rows, columns) <- alpha A (rows, k) B (k, columns) + beta C_in.
 
    alpha and beta stay in memory until the sums are done, which need all registers.
@@ -27,9 +19,6 @@ static CYMLP_INLINE void NAME(tile)(
     NAME(vector) sums[4][CYMLP_MR][CYMLP_NR_VECTORS];
     NAME(vector) b[CYMLP_NR_VECTORS];
     const ptrdiff_t whole = (vectors - 1) * LANES, part = columns - whole;
-#ifdef MASKED_LOAD
-    const unsigned int mask = (1u << part) - 1;
-#endif
     for (int s = 0; s < split; s++)
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < vectors; j++)
@@ -42,7 +31,7 @@ static CYMLP_INLINE void NAME(tile)(
             CYMLP_UNROLL
             for (int j = 0; j < vectors - 1; j++)
                 b[j] = *(const NAME(stored) *)(B + (p + s) * ldb + j * LANES);
-            b[vectors - 1] = LOAD_LAST(B + (p + s) * ldb + whole);
+            b[vectors - 1] = LOAD_PART(part, B + (p + s) * ldb + whole);
             CYMLP_UNROLL
             for (int i = 0; i < rows; i++) {
                 const REAL a = A[i * row_stride + (p + s) * column_stride];
@@ -71,10 +60,10 @@ static CYMLP_INLINE void NAME(tile)(
                     sum += *beta * *(const NAME(stored) *)in;
                 *(NAME(stored) *)out = sum;
             } else {
-#ifdef MASKED_LOAD
+#if CYMLP_READS_PARTS
                 if (*beta != 0)
-                    sum += *beta * LOAD_LAST(in);
-                MASKED_STORE(out, mask, sum);
+                    sum += *beta * LOAD_PART(part, in);
+                NAME(store_part)(out, part, sum);
 #else
                 REAL last[LANES];
                 memcpy(last, &sum, sizeof last);
@@ -219,6 +208,3 @@ static void NAME(transpose)(
 
 #undef REAL
 #undef SUFFIX
-#undef LOAD_LAST
-#undef MASKED_LOAD
-#undef MASKED_STORE

@@ -76,4 +76,29 @@
 CYMLP_VECTOR_TYPES(float, _float)
 CYMLP_VECTOR_TYPES(double, _double)
 
+/* The last vector of a row may have a part of its columns only: AVX-512 loads and stores those by
+   a mask, and reads no farther. Elsewhere the whole vector is loaded. */
+#if defined(__AVX512F__) && CYMLP_HAS_VECTORS
+#include <immintrin.h>
+#define CYMLP_READS_PARTS 1
+#define CYMLP_MASKED(SUFFIX, REAL, width, letter) \
+    static CYMLP_INLINE cymlp_vector##SUFFIX cymlp_load_part##SUFFIX( \
+        ptrdiff_t part, const REAL *address) \
+    { \
+        return (cymlp_vector##SUFFIX)_mm512_maskz_loadu_p##letter( \
+            (__mmask##width)((1u << part) - 1), address); \
+    } \
+    static CYMLP_INLINE void cymlp_store_part##SUFFIX( \
+        REAL *address, ptrdiff_t part, cymlp_vector##SUFFIX x) \
+    { \
+        _mm512_mask_storeu_p##letter(address, (__mmask##width)((1u << part) - 1), x); \
+    }
+CYMLP_MASKED(_float, float, 16, s)
+CYMLP_MASKED(_double, double, 8, d)
+#define LOAD_PART(part, address) NAME(load_part)(part, address)
+#else
+#define CYMLP_READS_PARTS 0
+#define LOAD_PART(part, address) (*(const NAME(stored) *)(address))
+#endif
+
 #endif
