@@ -50,10 +50,9 @@ def quickstart(session):
 
 @nox.session
 def tests(session):
-    """The README's second command, as printed there: install and test. With coverage."""
+    """The README's second command, as printed there: install and test."""
     session.install(*TEST_TOOLS, *FORMATS, *ARRAYS)
-    options = " ".join((*PARALLEL, "--cov", "--cov-report=term:skip-covered"))
-    run_readme_command(session, 'pip install ".[test]" && ', PYTEST_ADDOPTS=options)
+    run_readme_command(session, 'pip install ".[test]" && ', PYTEST_ADDOPTS=" ".join(PARALLEL))
 
 
 @nox.session(venv_backend="none")
@@ -120,6 +119,13 @@ def oldest(session):
     ]
     with installed_wheel(session, *FORMATS, *dependencies, "pandas<2.3"):
         session.run("pytest", *PARALLEL, *DEPEND_ON_DEPENDENCIES)
+
+
+@nox.session(venv_backend="none", default=False)
+def coverage(session):
+    """The tests once more, with the coverage of the Python files."""
+    build_in_place(session)
+    run_pytest(session, "--cov", "--cov-report=term:skip-covered")
 
 
 @nox.session(default=False)

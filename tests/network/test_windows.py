@@ -24,9 +24,8 @@ def reader(window_rows, then=lambda start, rows: rows, **attributes):
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
-    before = threading.enumerate()
     yield
-    assert threading.enumerate() == before
+    assert not [thread for thread in threading.enumerate() if "cymlp" in thread.name]
 
 
 @given(
