@@ -139,7 +139,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         equal to rounding for others. None may choose fewer threads while other fits are running.
     shuffle_buffer : int, default=None
         Rows in memory at once, at least 1, of an X that is read by slices (see Notes): the order of
-        the samples is drawn among these. None means as many as fit 64 MB; there are always enough
+        the samples is drawn among these. None means as many as fit 32 MB; there are always enough
         for a mini-batch. If given, arrays in memory are shuffled in this way too.
     dtype : str, default=None
         Type of the weights and of all computations, "float32" or "float64", whatever that of X.

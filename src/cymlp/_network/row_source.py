@@ -17,7 +17,7 @@ from cymlp._network.arrays import NUMBERS, as_engine_input
 from cymlp._network.sparse import checked_sparse
 
 # Size of a window of rows by default; while one is worked on, the next one is read.
-WINDOW_BYTES = 64_000_000
+WINDOW_BYTES = 32_000_000
 
 # About so many blocks fill a window. With a quarter as many, networks learn less from sorted rows.
 _BLOCKS = 128
