@@ -26,6 +26,7 @@ from cymlp._estimators.input_validation import (
 )
 from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
+from cymlp._estimators.random_states import random_state_of
 from cymlp._estimators.row_sliced import by_windows, checked_data, source_of
 from cymlp._estimators.saving import SavingMixin
 from cymlp._estimators.scikit_learn import ConversionMixin
@@ -142,7 +143,13 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         warn_about_unused(self, validates=True)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        return self._fit((X, y, sample_weight), FitTask(), incremental=True, classes=classes)
+        raw_data = X, y, sample_weight
+        if not hasattr(self, "coefs_"):  # a callable ``init`` may keep the RandomState
+            return self._fit(raw_data, FitTask(), incremental=True, classes=classes)
+        with random_state_of(self.random_state) as random_state:
+            return self._fit(
+                raw_data, FitTask(), incremental=True, classes=classes, random_state=random_state
+            )
 
     def _fit(
         self,
@@ -152,6 +159,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         *,
         incremental: bool = False,
         classes: Any = None,
+        random_state: np.random.RandomState | None = None,
     ) -> Self:
         """Encode the data, make a network or copy the fitted one, and train it.
 
@@ -160,7 +168,8 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         snapshot, training = Snapshot(self), None
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         try:
-            random_state = check_random_state(self.random_state)
+            if random_state is None:
+                random_state = check_random_state(self.random_state)
             data, score_weights, targets = self._encode(raw_data, is_first, incremental, classes)
             network = (
                 self._new_network(data, random_state) if is_first else self._copy_network(data)
