@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from cymlp._estimators.callbacks import CallbackSupportMixin, FitTask
+from cymlp._estimators.configuration import training_config
 from cymlp._estimators.fitted_state import FittedState, Snapshot
 from cymlp._estimators.held_out import hold_out, validation_set
 from cymlp._estimators.input_validation import (
@@ -48,7 +49,7 @@ from cymlp._network.arrays import (
 )
 from cymlp._network.gradient import loss_and_gradients
 from cymlp._network.initializers import Initializer, initializer
-from cymlp._network.layer_sizes import hidden_units, per_layer
+from cymlp._network.layer_sizes import hidden_units
 from cymlp._network.network import Activation, Network, NotFiniteError
 from cymlp._network.row_source import RowSource, check_mapped_file, is_row_sliceable
 from cymlp._training.config import TrainingConfig
@@ -278,7 +279,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         """A copy of the fitted network; ValueError if the data or ``dtype`` do not match it."""
         hidden_units(self.hidden_layer_sizes)  # not used, but an invalid value is still an error
         network = self._current_network().copy()
-        if self.dtype not in (None, network.parameters.dtype.name):
+        if self.dtype is not None and network.parameters.dtype != self.dtype:
             raise ValueError(
                 f"dtype={self.dtype!r}, but the fitted network that training is to continue from "
                 f"is of {network.parameters.dtype.name}."
@@ -342,22 +343,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         self, targets: Targets, n_layers: int, incremental: bool = False
     ) -> TrainingConfig:
         """The parameters that training needs, for a network with ``n_layers`` layers of weights."""
-        n_hidden = n_layers - 1
-        alphas = per_layer(self.alpha, n_layers, "alpha", "layers of weights")
-        ratios = per_layer(self.l1_ratio, n_layers, "l1_ratio", "layers of weights")
-        pairs = list(zip(alphas, ratios, strict=True))
-        parameters = {name: getattr(self, name) for name in _TRAINING_PARAMETERS}
-        parameters |= {
-            "activation": per_layer(self.activation, n_hidden, "activation", "hidden layers"),
-            "dropout": per_layer(self.dropout, n_hidden, "dropout", "hidden layers"),
-            "l2": tuple(float(alpha * (1 - ratio)) for alpha, ratio in pairs),
-            "l1": tuple(float(alpha * ratio) for alpha, ratio in pairs),
-            "clip_norm": self.clip_norm or 0.0,
-            "n_epochs": 1 if incremental else None,
-            "output_activation": targets.output_activation,
-            **targets.loss,
-        }
-        return TrainingConfig(**parameters)
+        return training_config(self, targets, n_layers, incremental)
 
     # The loss and its gradient.
 
@@ -550,12 +536,6 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-# The parameters that training takes by the same name.
-_TRAINING_PARAMETERS = sorted(
-    {field.name for field in fields(BaseMLP)} & {field.name for field in fields(TrainingConfig)}
-)
 
 
 def _check_training_weights(

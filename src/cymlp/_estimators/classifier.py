@@ -288,9 +288,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if known is None or classes is None:
             return known is None
-        if not (
-            np.array_equal(known, classes) or np.array_equal(known, distinct_labels(classes))
-        ):
+        if not (np.array_equal(known, classes) or np.array_equal(known, distinct_labels(classes))):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, "
                 f"was: {known!r}"
