@@ -15,7 +15,12 @@ from cymlp._estimators.base import BaseMLP
 from cymlp._estimators.callbacks import only_if, with_callbacks
 from cymlp._estimators.input_validation import are_plain_labels
 from cymlp._estimators.parameters import is_stochastic
-from cymlp._estimators.targets import LabelTargets, describe_labels, distinct_labels
+from cymlp._estimators.targets import (
+    LabelTargets,
+    are_known_labels,
+    describe_labels,
+    distinct_labels,
+)
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -268,7 +273,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             _, self._y_type, self._y_is_sparse = describe_labels(y if multilabel else classes)
             self.classes_ = distinct_labels(classes)
         if hasattr(self, "classes_") and (self.warm_start or incremental):
-            self._check_classes(distinct_labels(y))
+            if self.warm_start or not are_known_labels(y, self.classes_):
+                self._check_classes(distinct_labels(y))
         else:
             self.classes_, self._y_type, self._y_is_sparse = describe_labels(y)
         if incremental and self.class_weight == "balanced":

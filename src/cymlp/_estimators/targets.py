@@ -274,6 +274,13 @@ def distinct_labels(y: Any) -> NDArray[Any]:
     return labels
 
 
+def are_known_labels(y: Any, classes: NDArray[Any]) -> bool:
+    """Whether a quick check shows that all labels in y are among these, in ascending order."""
+    if not (are_plain_labels(y) and are_plain_labels(classes) and len(classes)):
+        return False
+    return bool((classes.take(classes.searchsorted(y), mode="clip") == y).all())
+
+
 def describe_labels(y: Any) -> tuple[NDArray[Any], str, bool]:
     """``classes``, ``y_type`` and ``y_is_sparse`` of these labels.
 
