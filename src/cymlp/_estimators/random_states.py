@@ -34,7 +34,7 @@ def random_state_of(random_state: Any) -> Iterator[np.random.RandomState]:
         return
     try:
         own = _idle.pop()
-        own.seed(random_state)
+        own.seed(int(random_state))
     except IndexError:
         own = check_random_state(random_state)
     yield own

@@ -1,6 +1,6 @@
 """What has last been made of an estimator's parameters, so that a stream of calls makes it once."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from operator import is_
 from typing import Any, Generic, TypeVar
 
@@ -25,16 +25,16 @@ class Remembered(Generic[Result]):
     """
 
     def __init__(self) -> None:
-        self._last: tuple[Hashable, Sequence[Any], Result] | None = None
+        self._last: tuple[Any, Sequence[Any], Result] | None = None
 
-    def recall(self, key: Hashable, values: Sequence[Any]) -> Result | None:
+    def recall(self, key: Any, values: Sequence[Any]) -> Result | None:
         """The result for this key and these very objects; None if it was not the last."""
         last = self._last  # which another thread may replace
         if last is None or last[0] != key or not all(map(is_, last[1], values)):
             return None
         return last[2]
 
-    def remember(self, key: Hashable, values: Sequence[Any], result: Result) -> None:
+    def remember(self, key: Any, values: Sequence[Any], result: Result) -> None:
         """Have the result for the next call; a key goes with a fixed number of values."""
         if all(map(_cannot_change, values)):
             self._last = key, values, result
