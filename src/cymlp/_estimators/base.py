@@ -20,8 +20,8 @@ from cymlp._estimators.configuration import training_config
 from cymlp._estimators.fitted_state import FittedState, Snapshot
 from cymlp._estimators.held_out import hold_out, validation_set
 from cymlp._estimators.input_validation import (
-    check_magnitude,
     check_n_features,
+    check_training_weights,
     check_X,
     passes_fast_check,
 )
@@ -247,7 +247,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         targets = self._new_targets(y, incremental, classes)
         encoded = targets.encode(y, dtype)
         weights = targets.training_weights(y, score_weights, dtype)
-        _check_training_weights(weights, score_weights)
+        check_training_weights(weights, score_weights)
         data = TrainingData(X, encoded, targets.count_outputs(encoded), weights, dtype)
         return data, score_weights, targets
 
@@ -391,7 +391,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         if isinstance(data.X, RowSource):  # X_grad is as large
             data = replace(data, X=data.X[:])
         weights = targets.training_weights(targets.decode(data.targets), data.weights, data.dtype)
-        _check_training_weights(weights, data.weights)
+        check_training_weights(weights, data.weights)
         config = self._training_config(targets, len(network.coefs))
         return loss_and_gradients(
             network,
@@ -536,12 +536,3 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _check_training_weights(
-    weights: NDArray[Any] | None, sample_weight: NDArray[Any] | None
-) -> None:
-    """ValueError if the magnitude of these weights, which may include class weights, is bad."""
-    if weights is not None:
-        own = weights is sample_weight
-        check_magnitude(weights, "sample_weight" if own else "sample_weight times class_weight")

@@ -28,30 +28,34 @@ def training_config(
     ValueError
         If a parameter has values for another number of layers.
     """
-    given = [getattr(estimator, name) for name in _PARAMETERS]
-    key = n_layers, incremental, targets.output_activation, *targets.loss.items()
-    config = _remembered.recall(key, given)
+    given = {name: getattr(estimator, name) for name in _PARAMETERS}
+    given |= targets.loss
+    key = n_layers, incremental, targets.output_activation, *given
+    values = list(given.values())
+    config = _remembered.recall(key, values)
     if config is None:
-        config = _new_config(estimator, targets, n_layers, incremental)
-        _remembered.remember(key, given, config)
+        config = _new_config(given, targets.output_activation, n_layers, incremental)
+        _remembered.remember(key, values, config)
     return config
 
 
 def _new_config(
-    estimator: Any, targets: Targets, n_layers: int, incremental: bool
+    given: dict[str, Any], output_activation: str, n_layers: int, incremental: bool
 ) -> TrainingConfig:
-    alphas = per_layer(estimator.alpha, n_layers, "alpha", "layers of weights")
-    ratios = per_layer(estimator.l1_ratio, n_layers, "l1_ratio", "layers of weights")
-    pairs = list(zip(alphas, ratios, strict=True))
-    values = {name: getattr(estimator, name) for name in _TAKEN}
+    """The configuration, from the parameters and the fields of the loss."""
+    values = dict(given)
     for name in ("activation", "dropout"):
         values[name] = per_layer(values[name], n_layers - 1, name, "hidden layers")
+    alphas, ratios = (
+        per_layer(values.pop(name), n_layers, name, "layers of weights")
+        for name in ("alpha", "l1_ratio")
+    )
+    pairs = list(zip(alphas, ratios, strict=True))
     values |= {
         "l2": tuple(float(alpha * (1 - ratio)) for alpha, ratio in pairs),
         "l1": tuple(float(alpha * ratio) for alpha, ratio in pairs),
-        "clip_norm": estimator.clip_norm or 0.0,
+        "clip_norm": values["clip_norm"] or 0.0,
         "n_epochs": 1 if incremental else None,
-        "output_activation": targets.output_activation,
-        **targets.loss,
+        "output_activation": output_activation,
     }
     return TrainingConfig(**values)
