@@ -10,6 +10,7 @@ from benchmarks import (
     kernels,
     memory,
     options,
+    partial_fit,
     predict,
     race,
     report,
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "bytes": bytes,
     "sparse": sparse,
     "streaming": streaming,
+    "partial_fit": partial_fit,
     "courses": courses,
 }
 

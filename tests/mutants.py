@@ -164,7 +164,7 @@ MUTANTS = [
     ),
     # Estimators.
     Mutant(
-        "L2 beside L1", "_estimators/base.py",
+        "L2 beside L1", "_estimators/configuration.py",
         "float(alpha * (1 - ratio))", "float(alpha)",
     ),
     Mutant(
@@ -225,7 +225,20 @@ MUTANTS = [
     ),
     Mutant(
         "training goes on in another dtype", "_estimators/base.py",
-        "if self.dtype not in (None, network.parameters.dtype.name):", "if False:",
+        "if self.dtype is not None and network.parameters.dtype != self.dtype:", "if False:",
+    ),
+    Mutant(
+        "parameters are remembered though they may change", "_estimators/remembering.py",
+        "if all(map(_cannot_change, values)):", "if True:",
+    ),
+    Mutant(
+        "a RandomState is used again after an error", "_estimators/random_states.py",
+        "    yield own\n    _idle.append(own)",
+        "    try:\n        yield own\n    finally:\n        _idle.append(own)",
+    ),
+    Mutant(
+        "labels beyond the last class are known", "_estimators/targets.py",
+        'mode="clip") == y', 'mode="clip") <= y',
     ),
     Mutant(
         "weights whose sum is too large", "_estimators/input_validation.py",

@@ -19,6 +19,7 @@ race = import_module("benchmarks.race")
 report = import_module("benchmarks.report")
 saving = import_module("benchmarks.saving")
 streaming = import_module("benchmarks.streaming")
+partial_fit = import_module("benchmarks.partial_fit")
 trainers = import_module("benchmarks.trainers")
 worker = import_module("benchmarks.worker")
 workloads = import_module("benchmarks.workloads")
@@ -211,3 +212,14 @@ def test_streaming():
     [case] = results["epochs"].values()
     assert case["shape"][0] == 500
     assert "| memmap | 500 x " in streaming.tables(results)
+
+
+@pytest.mark.parametrize("only", ["28-50-2, float32, Adam, alpha=0", "float64, SGD"])
+def test_partial_fit(only):
+    """Dense and sparse rows; the last chunk is a short one."""
+    options = report.Options(rounds=1, dtypes=("float32", "float64"), only=only, rows_limit=450)
+    results = partial_fit.measure(options)
+    assert len(results["cases"]) == (1 if "32" in only else 3)
+    for case in results["cases"]:
+        assert case["chunks"] == 3
+        assert f"| {case['name']} | 3 | " in partial_fit.tables(results)

@@ -1,6 +1,7 @@
 """Behaviour of fit, partial_fit and predict that both estimators share."""
 
 import copy
+import pickle
 import warnings
 from dataclasses import fields
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
-from sklearn import config_context
+from sklearn import clone, config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import train_test_split
 
@@ -18,7 +19,7 @@ from comparing import assert_state, error_of, fitted_attributes, parameters, sta
 from cymlp import MLPClassifier, MLPRegressor
 from cymlp._training.config import TrainingConfig
 from cymlp.schedules import LinearDecay
-from small import X, classifier, numbers, regressor, y
+from small import Sliced, X, classifier, numbers, regressor, y
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -270,6 +271,130 @@ class TestFailures:
         for data in (bad_X, csr_matrix(bad_X)):
             with pytest.raises(ValueError, match="Input X contains infinity or a value too large"):
                 reg.partial_fit(data, numbers)
+
+
+def clone_of_pickle(estimator):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def interrupted(start, rows):
+    raise KeyboardInterrupt
+
+
+def with_params(**params):
+    """A call of partial_fit with parameters that are set for it alone."""
+
+    def call(clf):
+        own = {name: getattr(clf, name) for name in params}
+        try:
+            clf.set_params(**params).partial_fit(X, y, classes=[0, 1, 2])
+        finally:
+            clf.set_params(**own)
+
+    return call
+
+
+# Calls of partial_fit that fail before the first update, and their errors.
+FAULTS = {
+    "NaN in X": (ValueError, lambda clf: clf.partial_fit(X * np.nan, y, classes=[0, 1, 2])),
+    "NaN in a sparse X": (
+        ValueError,
+        lambda clf: clf.partial_fit(csr_matrix(X * np.nan), y, classes=[0, 1, 2]),
+    ),
+    "unknown class": (ValueError, lambda clf: clf.partial_fit(X, y + 1, classes=[0, 1, 2])),
+    "y too short": (ValueError, lambda clf: clf.partial_fit(X, y[1:], classes=[0, 1, 2])),
+    "numbers as y": (ValueError, lambda clf: clf.partial_fit(X, y + 0.5, classes=[0, 1, 2])),
+    "weights of 0": (ValueError, lambda clf: clf.partial_fit(X, y, 0 * y, classes=[0, 1, 2])),
+    "Ctrl-C": (
+        KeyboardInterrupt,
+        lambda clf: clf.partial_fit(Sliced(X, interrupted), y, classes=[0, 1, 2]),
+    ),
+    "warning": (UserWarning, with_params(batch_size=1000)),
+    "schedule": (ValueError, with_params(learning_rate=lambda step, total: np.nan)),
+    "parameter": (ValueError, with_params(momentum=2)),
+    "early_stopping": (ValueError, with_params(early_stopping=True)),
+    "number of layers": (ValueError, with_params(alpha=[0.1, 0.1, 0.1])),
+}
+
+
+class TestStream:
+    """Many calls of partial_fit, which share what has been made of the parameters."""
+
+    CHUNKS = [slice(start, start + 20) for start in range(0, 60, 20)] * 3
+
+    @staticmethod
+    def part(clf, rows):
+        return clf.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+
+    @pytest.mark.parametrize("copied", [clone_of_pickle, copy.copy, copy.deepcopy])
+    def test_continues_from_a_copy_after_any_call(self, copied):
+        whole, parted = (classifier(dropout=0.2) for _ in range(2))
+        for rows in self.CHUNKS:
+            self.part(whole, rows)
+            parted = copied(self.part(parted, rows))
+        assert_array_equal(parameters(parted), parameters(whole))
+
+    def test_another_estimator_between_the_calls(self):
+        first, second = classifier(alpha=0.5), classifier(alpha=0.0, hidden_layer_sizes=3)
+        alone = clone(first)
+        for rows in self.CHUNKS:
+            self.part(alone, rows)
+        for rows in self.CHUNKS:
+            self.part(first, rows), self.part(second, rows)
+        assert_array_equal(parameters(first), parameters(alone))
+
+    @pytest.mark.parametrize(
+        "name, value",
+        [("alpha", 5.0), ("alpha", [5.0, 0.0]), ("batch_size", 7), ("dropout", 0.5)],
+    )
+    def test_a_parameter_that_is_set_between_the_calls(self, name, value):
+        clf, other = classifier(), classifier()
+        for estimator in (clf, other):
+            self.part(estimator, self.CHUNKS[0])
+        self.part(other, self.CHUNKS[1])
+        self.part(clf.set_params(**{name: value}), self.CHUNKS[1])
+        assert (parameters(clf) != parameters(other)).any()
+        with pytest.raises(ValueError, match=f"'{name}' parameter"):
+            self.part(clf.set_params(**{name: -1}), self.CHUNKS[2])
+
+    def test_a_list_that_is_changed_between_the_calls(self):
+        clf = classifier(alpha=[0.5, 0.5])
+        self.part(clf, self.CHUNKS[0])
+        clf.alpha[1] = -1
+        with pytest.raises(ValueError, match="'alpha' parameter"):
+            self.part(clf, self.CHUNKS[1])
+
+    def test_weights_that_are_replaced_between_the_calls(self):
+        clf = self.part(classifier(), self.CHUNKS[0])
+        old = clf.coefs_[0]
+        clf.coefs_[0] = old + 1
+        self.part(clf, self.CHUNKS[1])
+        assert_allclose(clf.coefs_[0], old + 1, atol=0.1)
+
+    def test_weights_of_earlier_calls_are_kept(self):
+        """What a user holds is not written to by later calls."""
+        clf = self.part(classifier(), self.CHUNKS[0])
+        held, before = clf.coefs_[0], clf.coefs_[0].copy()
+        for rows in self.CHUNKS:
+            self.part(clf, rows)
+        assert_array_equal(held, before)
+
+    @pytest.mark.parametrize("first", [False, True])
+    @pytest.mark.parametrize("name", FAULTS)
+    def test_goes_on_after_a_failed_call_as_if_there_had_been_none(self, name, first):
+        error, call = FAULTS[name]
+        clf, twin = classifier(), classifier()
+        for estimator in () if first else (clf, twin):
+            self.part(estimator, self.CHUNKS[0])
+        before = state(clf)
+        with warnings.catch_warnings(), pytest.raises(error):
+            warnings.simplefilter("error")
+            call(clf)
+        assert_state(clf, before)
+        for rows in self.CHUNKS:
+            self.part(clf, rows), self.part(twin, rows)
+        assert_array_equal(parameters(clf), parameters(twin))
+        assert clf.loss_curve_ == twin.loss_curve_
 
 
 class TestDivergence:

@@ -9,8 +9,15 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import unique_labels
 
-from cymlp._estimators.targets import LabelTargets, NumberTargets, describe_labels
+from cymlp._estimators.targets import (
+    LabelTargets,
+    NumberTargets,
+    are_known_labels,
+    describe_labels,
+    distinct_labels,
+)
 
 
 def label_targets(y, n_outputs=None, **params):
@@ -235,3 +242,25 @@ class TestNumbers:
             expected = r2_score(y, predicted, sample_weight=weights)
             assert targets.score(y, predicted, weights) == expected
         assert np.isnan(targets.score(y, np.array([0.0, 1.0, np.inf, 1.0]), None))
+
+
+class TestQuickChecks:
+    """Of labels that are integers or bools: the same as scikit-learn's slow ones."""
+
+    LABELS = st.one_of(*[st.lists(labels, min_size=1, max_size=20) for labels in LABELS])
+
+    @given(LABELS)
+    def test_distinct_labels(self, labels):
+        mine, yours = distinct_labels(np.array(labels)), unique_labels(labels)
+        assert mine.dtype == yours.dtype
+        assert_array_equal(mine, yours)
+
+    @given(LABELS, LABELS)
+    def test_known_labels(self, labels, classes):
+        y, classes = np.array(labels), np.unique(classes)
+        are_plain = y.dtype.kind in "iub" and classes.dtype.kind in "iub"
+        are_known = are_plain and set(labels) <= set(classes)
+        assert are_known_labels(y, classes) == are_known
+
+    def test_no_classes(self):
+        assert not are_known_labels(np.array([1]), np.array([], dtype=int))

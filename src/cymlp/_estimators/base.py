@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
@@ -16,16 +16,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from cymlp._estimators.callbacks import CallbackSupportMixin, FitTask
+from cymlp._estimators.configuration import training_config
 from cymlp._estimators.fitted_state import FittedState, Snapshot
 from cymlp._estimators.held_out import hold_out, validation_set
 from cymlp._estimators.input_validation import (
-    check_magnitude,
     check_n_features,
+    check_training_weights,
     check_X,
     passes_fast_check,
 )
 from cymlp._estimators.parameters import check_parameters, check_solver
 from cymlp._estimators.progress import Progress
+from cymlp._estimators.random_states import random_state_of
 from cymlp._estimators.row_sliced import by_windows, checked_data, source_of
 from cymlp._estimators.saving import SavingMixin
 from cymlp._estimators.scikit_learn import ConversionMixin
@@ -47,7 +49,7 @@ from cymlp._network.arrays import (
 )
 from cymlp._network.gradient import loss_and_gradients
 from cymlp._network.initializers import Initializer, initializer
-from cymlp._network.layer_sizes import hidden_units, per_layer
+from cymlp._network.layer_sizes import hidden_units
 from cymlp._network.network import Activation, Network, NotFiniteError
 from cymlp._network.row_source import RowSource, check_mapped_file, is_row_sliceable
 from cymlp._training.config import TrainingConfig
@@ -142,7 +144,13 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         warn_about_unused(self, validates=True)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        return self._fit((X, y, sample_weight), FitTask(), incremental=True, classes=classes)
+        raw_data = X, y, sample_weight
+        if not hasattr(self, "coefs_"):  # a callable ``init`` may keep the RandomState
+            return self._fit(raw_data, FitTask(), incremental=True, classes=classes)
+        with random_state_of(self.random_state) as random_state:
+            return self._fit(
+                raw_data, FitTask(), incremental=True, classes=classes, random_state=random_state
+            )
 
     def _fit(
         self,
@@ -152,6 +160,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         *,
         incremental: bool = False,
         classes: Any = None,
+        random_state: np.random.RandomState | None = None,
     ) -> Self:
         """Encode the data, make a network or copy the fitted one, and train it.
 
@@ -160,7 +169,8 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         snapshot, training = Snapshot(self), None
         is_first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         try:
-            random_state = check_random_state(self.random_state)
+            if random_state is None:
+                random_state = check_random_state(self.random_state)
             data, score_weights, targets = self._encode(raw_data, is_first, incremental, classes)
             network = (
                 self._new_network(data, random_state) if is_first else self._copy_network(data)
@@ -237,7 +247,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         targets = self._new_targets(y, incremental, classes)
         encoded = targets.encode(y, dtype)
         weights = targets.training_weights(y, score_weights, dtype)
-        _check_training_weights(weights, score_weights)
+        check_training_weights(weights, score_weights)
         data = TrainingData(X, encoded, targets.count_outputs(encoded), weights, dtype)
         return data, score_weights, targets
 
@@ -269,7 +279,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         """A copy of the fitted network; ValueError if the data or ``dtype`` do not match it."""
         hidden_units(self.hidden_layer_sizes)  # not used, but an invalid value is still an error
         network = self._current_network().copy()
-        if self.dtype not in (None, network.parameters.dtype.name):
+        if self.dtype is not None and network.parameters.dtype != self.dtype:
             raise ValueError(
                 f"dtype={self.dtype!r}, but the fitted network that training is to continue from "
                 f"is of {network.parameters.dtype.name}."
@@ -333,22 +343,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         self, targets: Targets, n_layers: int, incremental: bool = False
     ) -> TrainingConfig:
         """The parameters that training needs, for a network with ``n_layers`` layers of weights."""
-        n_hidden = n_layers - 1
-        alphas = per_layer(self.alpha, n_layers, "alpha", "layers of weights")
-        ratios = per_layer(self.l1_ratio, n_layers, "l1_ratio", "layers of weights")
-        pairs = list(zip(alphas, ratios, strict=True))
-        parameters = {name: getattr(self, name) for name in _TRAINING_PARAMETERS}
-        parameters |= {
-            "activation": per_layer(self.activation, n_hidden, "activation", "hidden layers"),
-            "dropout": per_layer(self.dropout, n_hidden, "dropout", "hidden layers"),
-            "l2": tuple(float(alpha * (1 - ratio)) for alpha, ratio in pairs),
-            "l1": tuple(float(alpha * ratio) for alpha, ratio in pairs),
-            "clip_norm": self.clip_norm or 0.0,
-            "n_epochs": 1 if incremental else None,
-            "output_activation": targets.output_activation,
-            **targets.loss,
-        }
-        return TrainingConfig(**parameters)
+        return training_config(self, targets, n_layers, incremental)
 
     # The loss and its gradient.
 
@@ -396,7 +391,7 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         if isinstance(data.X, RowSource):  # X_grad is as large
             data = replace(data, X=data.X[:])
         weights = targets.training_weights(targets.decode(data.targets), data.weights, data.dtype)
-        _check_training_weights(weights, data.weights)
+        check_training_weights(weights, data.weights)
         config = self._training_config(targets, len(network.coefs))
         return loss_and_gradients(
             network,
@@ -541,18 +536,3 @@ class BaseMLP(SavingMixin, FittedState, ConversionMixin, CallbackSupportMixin, B
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-# The parameters that training takes by the same name.
-_TRAINING_PARAMETERS = sorted(
-    {field.name for field in fields(BaseMLP)} & {field.name for field in fields(TrainingConfig)}
-)
-
-
-def _check_training_weights(
-    weights: NDArray[Any] | None, sample_weight: NDArray[Any] | None
-) -> None:
-    """ValueError if the magnitude of these weights, which may include class weights, is bad."""
-    if weights is not None:
-        own = weights is sample_weight
-        check_magnitude(weights, "sample_weight" if own else "sample_weight times class_weight")

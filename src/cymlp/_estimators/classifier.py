@@ -9,13 +9,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.multiclass import type_of_target
 
 from cymlp._estimators.base import BaseMLP
 from cymlp._estimators.callbacks import only_if, with_callbacks
 from cymlp._estimators.input_validation import are_plain_labels
 from cymlp._estimators.parameters import is_stochastic
-from cymlp._estimators.targets import LabelTargets, describe_labels
+from cymlp._estimators.targets import (
+    LabelTargets,
+    are_known_labels,
+    describe_labels,
+    distinct_labels,
+)
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -266,9 +271,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if incremental and self._is_first_partial_fit(classes):
             multilabel = type_of_target(y).startswith("multilabel")
             _, self._y_type, self._y_is_sparse = describe_labels(y if multilabel else classes)
-            self.classes_ = unique_labels(classes)
+            self.classes_ = distinct_labels(classes)
         if hasattr(self, "classes_") and (self.warm_start or incremental):
-            self._check_classes(unique_labels(y))
+            if self.warm_start or not are_known_labels(y, self.classes_):
+                self._check_classes(distinct_labels(y))
         else:
             self.classes_, self._y_type, self._y_is_sparse = describe_labels(y)
         if incremental and self.class_weight == "balanced":
@@ -288,7 +294,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if known is None or classes is None:
             return known is None
-        if not np.array_equal(known, unique_labels(classes)):
+        if not (np.array_equal(known, classes) or np.array_equal(known, distinct_labels(classes))):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, "
                 f"was: {known!r}"
@@ -302,7 +308,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {classes}"
             )
-        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+        if not set(classes) <= set(self.classes_):
             raise ValueError(
                 "`y` has classes not in `self.classes_`. "
                 f"`self.classes_` has {self.classes_}. 'y' has {classes}."

@@ -63,6 +63,15 @@ def check_magnitude(weights: NDArray[Any], name: str) -> None:
         )
 
 
+def check_training_weights(
+    weights: NDArray[Any] | None, sample_weight: NDArray[Any] | None
+) -> None:
+    """ValueError if the magnitude of these weights, which may include class weights, is bad."""
+    if weights is not None:
+        own = weights is sample_weight
+        check_magnitude(weights, "sample_weight" if own else "sample_weight times class_weight")
+
+
 def passes_fast_check(X: Any) -> bool:
     """Whether X is a matrix that needs no check but that it is finite, and its indices valid."""
     if isinstance(X, csr_array | csr_matrix):

@@ -20,6 +20,7 @@ from cymlp._constraints import (
     list_of,
 )
 from cymlp._engine import ACTIVATIONS, LOSSES
+from cymlp._estimators.remembering import Remembered
 from cymlp._network.initializers import INITIALIZERS
 from cymlp._training.optimizers import OPTIMIZERS
 
@@ -124,6 +125,8 @@ _PARAMETERS: dict[str, list[Allowed]] = {
     "shuffle_buffer": [COUNT, NONE],
 }
 
+_valid = Remembered[bool]()
+
 
 def check_parameters(estimator: Any) -> None:
     """Check every parameter of an estimator, unless scikit-learn is configured not to.
@@ -135,10 +138,14 @@ def check_parameters(estimator: Any) -> None:
     """
     if get_config()["skip_parameter_validation"]:
         return
+    values = [getattr(estimator, name, None) for name in _PARAMETERS]
+    if _valid.recall(type(estimator), values):
+        return
     for name, allowed in _PARAMETERS.items():
         if not hasattr(estimator, name):  # a parameter of the other estimator
             continue
         check_parameter(estimator, name, allowed)
+    _valid.remember(type(estimator), values, True)
 
 
 def is_stochastic(estimator: Any) -> bool:

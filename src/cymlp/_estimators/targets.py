@@ -204,7 +204,7 @@ class LabelTargets(Targets):
                 f"y of shape {y.shape} does not fit the {self.n_outputs} outputs that the network "
                 "has been fitted to."
             )
-        unknown = np.setdiff1d(unique_labels(y), self.classes)
+        unknown = np.setdiff1d(distinct_labels(y), self.classes)
         if len(unknown):
             raise ValueError(f"y has classes {unknown} that are not in classes_ {self.classes}.")
 
@@ -266,6 +266,19 @@ class LabelTargets(Targets):
             )
         factors = factors.astype(dtype)
         return factors if weights is None else weights * factors
+
+
+def distinct_labels(y: Any) -> NDArray[Any]:
+    """scikit-learn's unique_labels, without its half millisecond of checks if y is plain labels."""
+    labels: NDArray[Any] = np.unique(y) if are_plain_labels(y) else unique_labels(y)
+    return labels
+
+
+def are_known_labels(y: Any, classes: NDArray[Any]) -> bool:
+    """Whether a quick check shows that all labels in y are among these, in ascending order."""
+    if not (are_plain_labels(y) and are_plain_labels(classes) and len(classes)):
+        return False
+    return bool((classes.take(classes.searchsorted(y), mode="clip") == y).all())
 
 
 def describe_labels(y: Any) -> tuple[NDArray[Any], str, bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import prod
 from operator import is_
 from typing import Any
 
@@ -221,9 +222,10 @@ def _views(
     units: tuple[int, ...], parameters: NDArray[Any]
 ) -> tuple[tuple[NDArray[Any], ...], tuple[NDArray[Any], ...]]:
     """Weights (fan_in, fan_out) and intercepts (fan_out,) of each layer."""
-    shapes = [*pairwise(units), *((n,) for n in units[1:])]
-    ends = np.cumsum([np.prod(shape, dtype=np.int64) for shape in shapes])
-    parts = np.split(parameters, ends[:-1])
-    views = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+    views, start = [], 0
+    for shape in (*pairwise(units), *((n,) for n in units[1:])):
+        stop = start + prod(shape)
+        views.append(parameters[start:stop].reshape(shape))
+        start = stop
     n_layers = len(units) - 1
-    return views[:n_layers], views[n_layers:]
+    return tuple(views[:n_layers]), tuple(views[n_layers:])
