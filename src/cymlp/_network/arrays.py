@@ -63,7 +63,9 @@ def as_engine_input(X: Any, dtype: Any) -> Any:
     if not issparse(X):
         return X if X.flags.aligned else X.copy()
     X = X.tocsr()
-    values, *indices = (np.require(a, requirements="CA") for a in (X.data, X.indices, X.indptr))
+    values, *indices = (
+        np.require(a, requirements=["C", "A"]) for a in (X.data, X.indices, X.indptr)
+    )
     if values.dtype != dtype and not _engine.is_finite(values[np.newaxis], dtype):
         raise too_large("X", dtype)
     return csr_array((values, *indices), shape=X.shape, copy=False)
