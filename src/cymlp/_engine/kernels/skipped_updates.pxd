@@ -33,6 +33,7 @@ cdef enum:
     LINEAR_WIDTH = 4   # numbers of an age: a, b, c, e
     C_0 = 3            # for Adam f_0, beta_1^age, beta_2^age, and from here on C_j
     BLOCK = 64         # weights that catch up together
+    FEW = 8            # of age 0, that catch up as well, as others do: that changes none of them
 
 
 cdef struct skipping_t:
@@ -193,7 +194,7 @@ cdef inline void catch_up(
 ) noexcept nogil:
     """w (size,) and its part of the state after ``age`` updates without a gradient."""
     cdef const double *entry = table + age * skipping.width
-    if age == 0:
+    if age == 0 and size > FEW:   # whether it is 0 cannot be predicted
         return
     if skipping.n_terms == 0:
         catch_up_linear(rule, entry, w, state, size)
