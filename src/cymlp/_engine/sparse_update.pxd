@@ -20,7 +20,9 @@ from cymlp._engine.architecture cimport ParameterBlock
 from cymlp._engine.dataset cimport Range
 from cymlp._engine.kernels.gemm cimport prefetch
 from cymlp._engine.kernels.reductions cimport dot, squared_norm
-from cymlp._engine.kernels.skipped_updates cimport add_update, catch_up, linear_update
+from cymlp._engine.kernels.skipped_updates cimport (
+    BLOCK, add_update, catch_up, linear_update
+)
 from cymlp._engine.kernels.update_rules cimport apply, rule_entry
 from cymlp._engine.kernels.weighted_rows cimport add_weighted_rows
 from cymlp._engine.passes cimport deltas_at
@@ -92,19 +94,52 @@ cdef inline bint is_found(
     )
 
 
-cdef inline void catch_up_row(
-    Run *run, Py_ssize_t rank, Py_ssize_t row, floating *parameters
+cdef inline int next_age(sparse_t *sparse, Py_ssize_t rank, Py_ssize_t row) noexcept nogil:
+    """How many updates a row of W waits for; it is about to catch up."""
+    cdef int age = <int>sparse.n_updates[rank] - sparse.n_done[row]
+    sparse.n_done[row] += age
+    return age
+
+
+cdef inline void catch_up_rows(
+    Run *run, Py_ssize_t rank, Range rows, floating *parameters
 ) noexcept nogil:
-    """Make all updates of this run that a row of W still waits for."""
+    """Make all updates of this run that neighbouring rows of W still wait for.
+
+    These are one, or several with ``BLOCK`` weights at most.
+    """
     cdef const sparse_t *sparse = &run.sparse
-    cdef Py_ssize_t h = run.architecture.units[1], age
+    cdef Py_ssize_t h = run.architecture.units[1], row
     cdef Py_ssize_t table = rank * (sparse.skipping.ages + 1) * sparse.skipping.width
-    age = sparse.n_updates[rank] - sparse.n_done[row]
+    cdef int[BLOCK] ages
+    for row in range(rows.start, rows.stop):
+        ages[row - rows.start] = next_age(&run.sparse, rank, row)
     catch_up(
-        sparse.skipping, &run.rule, sparse.tables + table, age, parameters + row * h,
-        <floating *>run.state + row * h, run.architecture.n_parameters, h,
+        sparse.skipping, &run.rule, sparse.tables + table, ages, rows.stop - rows.start, h,
+        parameters + rows.start * h, <floating *>run.state + rows.start * h,
+        run.architecture.n_parameters,
     )
-    sparse.n_done[row] += <int>age
+
+
+cdef inline void copy_rows(
+    const Run *run, const int *rows, Py_ssize_t n, floating *parameters, floating *copies,
+    bint back,
+) noexcept nogil:
+    """copies (1 + n_states, n, h) <- these rows (n,) of W and of the state; or back again."""
+    cdef Py_ssize_t h = run.architecture.units[1], vector, i, j
+    cdef floating *vectors = parameters
+    cdef floating *row
+    for vector in range(1 + rule_entry(run.rule.name).n_states):
+        if vector > 0:
+            vectors = <floating *>run.state + (vector - 1) * run.architecture.n_parameters
+        for i in range(n):
+            row = vectors + rows[i] * h
+            for j in range(h):
+                if back:
+                    row[j] = copies[j]
+                else:
+                    copies[j] = row[j]
+            copies += h
 
 
 cdef inline void fetch_row(
@@ -123,6 +158,40 @@ cdef inline void fetch_row(
                 ) + line
             )
         line += 64
+
+
+cdef inline void catch_up_found(
+    Run *run, Py_ssize_t rank, floating *parameters
+) noexcept nogil:
+    """The rows of W of all features that the owner has found catch up.
+
+    Rows of few units are copied to lie side by side, as a loop over each alone takes longer.
+    """
+    cdef const sparse_t *sparse = &run.sparse
+    cdef Py_ssize_t h = run.architecture.units[1], n_found = sparse.n_found[rank], start = 0
+    cdef Py_ssize_t table = rank * (sparse.skipping.ages + 1) * sparse.skipping.width, n = 1, i
+    cdef Py_ssize_t ahead = SHORT_ROWS_AHEAD if h <= GATHERED_UNITS else ROWS_AHEAD
+    cdef const int *found = sparse.found + rank * sparse.most_features
+    cdef int[BLOCK] ages
+    cdef floating[3 * BLOCK] copies   # of W and of two states at most
+    while start < n_found:
+        if h <= GATHERED_UNITS:
+            n = min(BLOCK // h, n_found - start)
+        for i in range(start, start + n):
+            if i + ahead < n_found:
+                fetch_row(run, found[i + ahead], parameters)
+        if h > GATHERED_UNITS:
+            catch_up_rows(run, rank, Range(found[start], found[start] + 1), parameters)
+        else:
+            for i in range(n):
+                ages[i] = next_age(&run.sparse, rank, found[start + i])
+            copy_rows(run, found + start, n, parameters, copies, back=False)
+            catch_up(
+                sparse.skipping, &run.rule, sparse.tables + table, ages, n, h, copies,
+                copies + n * h, n * h,
+            )
+            copy_rows(run, found + start, n, parameters, copies, back=True)
+        start += n
 
 
 cdef inline void look_up_features(Run *run, Py_ssize_t rank) noexcept nogil:
@@ -167,7 +236,6 @@ cdef inline void find_features(
     """Sort the owner's entries in the chunk by features; the rows of W of these catch up."""
     cdef const sparse_t *sparse = &run.sparse
     cdef Py_ssize_t at = rank * sparse.most_features, part, entry, slot, place, n_found
-    cdef Py_ssize_t ahead = ROWS_AHEAD
     cdef int end = <int>first_sorted(run, rank), n
     cdef floating factor = <floating>(1 / step.weight)
     look_up_features(run, rank)
@@ -188,12 +256,8 @@ cdef inline void find_features(
                 factor * (<const floating *>sparse.x)[entry]
             )
             sparse.ends[slot] += 1
-    if run.architecture.units[1] <= GATHERED_UNITS:
-        ahead = SHORT_ROWS_AHEAD
-    for slot in range(at, at + (n_found if sparse.idle == WAITING else 0)):
-        if slot + ahead < at + n_found:
-            fetch_row(run, sparse.found[slot + ahead], parameters)
-        catch_up_row(run, rank, sparse.found[slot], parameters)
+    if sparse.idle == WAITING:
+        catch_up_found(run, rank, parameters)
 
 
 cdef inline Py_ssize_t start_of(const Run *run, Py_ssize_t rank, Py_ssize_t slot) noexcept nogil:
@@ -296,7 +360,7 @@ cdef inline void catch_up_some(Run *run, Py_ssize_t rank, floating *parameters) 
     for _ in range(min(block.rows, block.rows // size + group) // sparse.skipping.ages + 1):
         if row >= block.rows:
             row = first
-        catch_up_row(run, rank, row, parameters)
+        catch_up_rows(run, rank, Range(row, row + 1), parameters)
         row += 1
         if row % group == 0:
             row += (size - 1) * group
@@ -307,34 +371,18 @@ cdef inline void finish_waiting(Run *run, Py_ssize_t rank, floating *parameters)
     """All rows of an owner catch up, and a next run can begin."""
     cdef const ParameterBlock *block = &run.architecture.blocks[0]
     cdef Range rows = first_rows(run, block, rank)
-    cdef Py_ssize_t row
+    cdef Py_ssize_t most = max(<Py_ssize_t>1, BLOCK // block.columns), n
+    cdef Range some
     while rows.start < block.rows:
-        for row in range(rows.start, rows.stop):
-            catch_up_row(run, rank, row, parameters)
-            run.sparse.n_done[row] = 0
+        some.start = rows.start
+        while some.start < rows.stop:
+            some.stop = min(rows.stop, some.start + most)
+            n = some.stop - some.start
+            catch_up_rows(run, rank, some, parameters)
+            memset(&run.sparse.n_done[some.start], 0, n * sizeof(int))
+            some.start = some.stop
         rows = next_rows(run, block, rows)
     run.sparse.n_updates[rank] = 0
-
-
-cdef inline void copy_rows(
-    const Run *run, const int *rows, Py_ssize_t n, floating *parameters, floating *copies,
-    bint back,
-) noexcept nogil:
-    """copies (1 + n_states, n, h) <- these rows (n,) of W and of the state; or back again."""
-    cdef Py_ssize_t h = run.architecture.units[1], vector, i, j
-    cdef floating *vectors = parameters
-    cdef floating *row
-    for vector in range(1 + rule_entry(run.rule.name).n_states):
-        if vector > 0:
-            vectors = <floating *>run.state + (vector - 1) * run.architecture.n_parameters
-        for i in range(n):
-            row = vectors + rows[i] * h
-            for j in range(h):
-                if back:
-                    row[j] = copies[j]
-                else:
-                    copies[j] = row[j]
-            copies += h
 
 
 cdef inline void update_found_rows(
@@ -343,7 +391,7 @@ cdef inline void update_found_rows(
 ) noexcept nogil:
     """Update the rows of some of the features found; before and after (3,) grow by their squares.
 
-    Rows of few units are copied to lie side by side, as a loop over each alone takes longer.
+    Those of few units are copied, as in ``catch_up_found``.
     """
     cdef const sparse_t *sparse = &run.sparse
     cdef Py_ssize_t h = run.architecture.units[1], at = part.rank * sparse.most_features, slot
