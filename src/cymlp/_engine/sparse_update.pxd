@@ -20,9 +20,7 @@ from cymlp._engine.architecture cimport ParameterBlock
 from cymlp._engine.dataset cimport Range
 from cymlp._engine.kernels.gemm cimport prefetch
 from cymlp._engine.kernels.reductions cimport dot, squared_norm
-from cymlp._engine.kernels.skipped_updates cimport (
-    BLOCK, add_update, catch_up, linear_update
-)
+from cymlp._engine.kernels.skipped_updates cimport BLOCK, add_update, catch_up, linear_update
 from cymlp._engine.kernels.update_rules cimport apply, rule_entry
 from cymlp._engine.kernels.weighted_rows cimport add_weighted_rows
 from cymlp._engine.passes cimport deltas_at
@@ -31,12 +29,13 @@ from cymlp._engine.sparse cimport Entries, read_rows
 from cymlp._engine.sparse_space cimport WAITING, sparse_t
 
 cdef enum:
-    ENTRIES_AHEAD = 16  # features whose slots are on their way while one is looked up,
-    ROWS_AHEAD = 6      # and rows of W while one catches up or is updated
-    SHORT_ROWS_AHEAD = 24    # of few units
-    MOST_LINES = 8      # of a row, after which the CPU fetches the others by itself
-    GATHERED_UNITS = 32      # rows of so many units at most are updated side by side,
-    GATHERED_ELEMENTS = 2048 # so many elements at a time
+    ENTRIES_AHEAD = 16         # features whose slots are on their way while one is looked up,
+    ROWS_AHEAD = 6             # and rows of W while one catches up or is updated,
+    SHORT_ROWS_AHEAD = 24      # or so many where rows are copied
+    MOST_LINES = 8             # of a row, after which the CPU fetches the others by itself
+    COPIED_UNITS = 32          # rows of so many units at most are copied to lie side by side
+    # So many elements for an update: with their gradient and two states, PIECE_ELEMENTS.
+    COPIED_ELEMENTS = 2048
 
 
 cdef inline Py_ssize_t owner_of(
@@ -165,22 +164,22 @@ cdef inline void catch_up_found(
 ) noexcept nogil:
     """The rows of W of all features that the owner has found catch up.
 
-    Rows of few units are copied to lie side by side, as a loop over each alone takes longer.
+    Rows of few units are copied to lie side by side: one loop over many is faster than many loops.
     """
     cdef const sparse_t *sparse = &run.sparse
     cdef Py_ssize_t h = run.architecture.units[1], n_found = sparse.n_found[rank], start = 0
     cdef Py_ssize_t table = rank * (sparse.skipping.ages + 1) * sparse.skipping.width, n = 1, i
-    cdef Py_ssize_t ahead = SHORT_ROWS_AHEAD if h <= GATHERED_UNITS else ROWS_AHEAD
+    cdef Py_ssize_t ahead = SHORT_ROWS_AHEAD if h <= COPIED_UNITS else ROWS_AHEAD
     cdef const int *found = sparse.found + rank * sparse.most_features
     cdef int[BLOCK] ages
     cdef floating[3 * BLOCK] copies   # of W and of two states at most
     while start < n_found:
-        if h <= GATHERED_UNITS:
+        if h <= COPIED_UNITS:
             n = min(BLOCK // h, n_found - start)
         for i in range(start, start + n):
             if i + ahead < n_found:
                 fetch_row(run, found[i + ahead], parameters)
-        if h > GATHERED_UNITS:
+        if h > COPIED_UNITS:
             catch_up_rows(run, rank, Range(found[start], found[start] + 1), parameters)
         else:
             for i in range(n):
@@ -402,7 +401,7 @@ cdef inline void update_found_rows(
     cdef floating *w = scratch + size
     cdef floating *state = w + size
     stride = size
-    if h > GATHERED_UNITS:
+    if h > COPIED_UNITS:
         stride = run.architecture.n_parameters
         w, state = parameters + found[0] * h, <floating *>run.state + found[0] * h
     else:
@@ -417,12 +416,10 @@ cdef inline void update_found_rows(
         g += h
     if has_penalty:
         add_squares(w, state, size, before)
-    apply(
-        &part.step.rule, w, scratch, state, stride, size, l2, part.step.rule.weight_decay
-    )
+    apply(&part.step.rule, w, scratch, state, stride, size, l2, part.step.rule.weight_decay)
     if has_penalty:
         add_squares(w, state, size, after)
-    if h <= GATHERED_UNITS:
+    if h <= COPIED_UNITS:
         copy_rows(run, found, n, parameters, w, back=True)
 
 
@@ -436,8 +433,8 @@ cdef inline void update_waiting(
     cdef Range slots = Range(0, 0)
     cdef double[3] before, after
     before[0] = before[1] = before[2] = after[0] = after[1] = after[2] = 0
-    if h <= GATHERED_UNITS:
-        most = GATHERED_ELEMENTS // h
+    if h <= COPIED_UNITS:
+        most = COPIED_ELEMENTS // h
     while slots.start < n_found:
         slots.stop = min(n_found, slots.start + most)
         if most == 1 and slots.start + ROWS_AHEAD < n_found:
