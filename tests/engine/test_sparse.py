@@ -64,6 +64,24 @@ def test_fits_equal_those_of_arrays(settings, n_jobs, dtype):
         assert_allclose(found, expected, rtol=error, atol=error * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("h", [1, 33, 70])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_more_features_than_are_updated_side_by_side(solver, n_jobs, h):
+    """Rows of one weight are copied in several goes, those of many weights not at all."""
+    rng = np.random.default_rng(0)
+    X = rng.random((90, 5000)) * (rng.random((90, 5000)) < 0.05)
+    model = MLPClassifier(
+        (h,), random_state=0, max_iter=3, batch_size=30, solver=solver, n_jobs=n_jobs,
+        alpha=0.5 if solver == "sgd" else 0.0,
+    )  # fmt: skip
+    with pytest.warns(Warning, match="Maximum iterations"):
+        expected, found = (
+            model.fit(data, np.arange(90) % 3).coefs_[0] for data in (X, csr_array(X))
+        )
+    assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("rule", ["sgd", "momentum", "nesterov"])
 def test_penalties_of_waiting_rows_are_in_the_loss(rule, size):

@@ -9,17 +9,25 @@ from libc.string cimport memcpy
 
 from cymlp._engine.dataset cimport Batch, dataset_t, is_of_type, sample_of
 from cymlp._engine.kernels.conversion cimport convert
+from cymlp._engine.kernels.gemm cimport prefetch
 from cymlp._engine.kernels.reductions cimport are_finite
 from cymlp._engine.kernels.weighted_rows cimport add_weighted_rows
 
 cdef enum:
-    ENTRIES = 256   # read at a time
+    ENTRIES = 256   # of a row that are read at a time
+    AHEAD = 2       # rows that are on their way while one is read: they lie anywhere
 
 
 cdef struct PlacesOfEntries:
     # Where the next entries of a row stand, and whether all that was read of it is valid.
     Py_ssize_t start, stop
     bint valid
+
+
+cdef struct Entries:
+    # Features and rows of entries that lie in memory, beside their x.
+    int *features
+    int *rows
 
 
 cdef inline Py_ssize_t index_at(const Py_buffer *buffer, Py_ssize_t i) noexcept nogil:
@@ -42,15 +50,15 @@ cdef inline PlacesOfEntries entries_of(const dataset_t *dataset, Py_ssize_t row)
 
 
 cdef inline Py_ssize_t read_entries(
-    const dataset_t *dataset, PlacesOfEntries *places, int *features, floating *x
+    const dataset_t *dataset, PlacesOfEntries *places, Py_ssize_t most, int *features, floating *x
 ) noexcept nogil:
-    """features and x (n,) <- the next n entries, ``ENTRIES`` at most; return n.
+    """features and x (n,) <- the next n entries, so many at most; return n.
 
     One whose feature does not exist becomes 0 of the first feature. Indices were valid when
     Python checked them, but another thread, or a function that training calls, may have changed
     them.
     """
-    cdef Py_ssize_t n = min(<Py_ssize_t>ENTRIES, places.stop - places.start), k
+    cdef Py_ssize_t n = min(most, places.stop - places.start), k
     cdef size_t d = <size_t>dataset.n_features, feature, largest = 0
     cdef Py_ssize_t itemsize = dataset.values.itemsize
     cdef const char *values = <const char *>dataset.values.buf + places.start * itemsize
@@ -76,6 +84,38 @@ cdef inline Py_ssize_t read_entries(
     return n
 
 
+cdef inline void fetch_entries(const dataset_t *dataset, Py_ssize_t row) noexcept nogil:
+    """Have the entries of a row on their way, so many as are read at a time."""
+    cdef PlacesOfEntries places = entries_of(dataset, row)
+    cdef Py_ssize_t n = min(<Py_ssize_t>ENTRIES, places.stop - places.start), byte
+    cdef Py_ssize_t value_size = dataset.values.itemsize, index_size = dataset.indices.itemsize
+    for byte in range(0, n * value_size, 64):
+        prefetch(<const char *>dataset.values.buf + places.start * value_size + byte)
+    for byte in range(0, n * index_size, 64):
+        prefetch(<const char *>dataset.indices.buf + places.start * index_size + byte)
+
+
+cdef inline Py_ssize_t read_rows(
+    const dataset_t *dataset, Batch batch, Py_ssize_t first_row, Py_ssize_t most, Entries entries,
+    floating *x,
+) noexcept nogil:
+    """entries and x (n,) <- the n entries of the batch, so many at most; return n.
+
+    The batch's rows have the numbers from ``first_row`` on.
+    """
+    cdef Py_ssize_t n = 0, n_read, i, k
+    cdef PlacesOfEntries places
+    for i in range(batch.n):
+        if i + AHEAD < batch.n:
+            fetch_entries(dataset, sample_of(batch, i + AHEAD))
+        places = entries_of(dataset, sample_of(batch, i))
+        n_read = read_entries(dataset, &places, most - n, entries.features + n, x + n)
+        for k in range(n, n + n_read):
+            entries.rows[k] = <int>(first_row + i)
+        n += n_read
+    return n
+
+
 cdef inline bint multiply_sparse(
     const dataset_t *dataset, Batch batch, const floating *W, const floating *b, Py_ssize_t h,
     floating *Z, bint checks_finite,
@@ -94,7 +134,7 @@ cdef inline bint multiply_sparse(
         memcpy(Z + i * h, b, h * sizeof(floating))
         places = entries_of(dataset, sample_of(batch, i))
         while places.start < places.stop:
-            n = read_entries(dataset, &places, features, x)
+            n = read_entries(dataset, &places, ENTRIES, features, x)
             if checks_finite and not are_finite(x, 1, n, 0):
                 valid = False
             add_weighted_rows(h, n, x, features, W, Z + i * h)

@@ -17,57 +17,32 @@ from cython cimport floating
 from libc.string cimport memset
 
 from cymlp._engine.architecture cimport ParameterBlock
-from cymlp._engine.dataset cimport Range, sample_of
+from cymlp._engine.dataset cimport Range
 from cymlp._engine.kernels.gemm cimport prefetch
 from cymlp._engine.kernels.reductions cimport dot, squared_norm
-from cymlp._engine.kernels.skipped_updates cimport add_update, catch_up, linear_update
+from cymlp._engine.kernels.skipped_updates cimport BLOCK, add_update, catch_up, linear_update
 from cymlp._engine.kernels.update_rules cimport apply, rule_entry
 from cymlp._engine.kernels.weighted_rows cimport add_weighted_rows
 from cymlp._engine.passes cimport deltas_at
-from cymlp._engine.run cimport Part, Run, Step, first_rows, next_rows
-from cymlp._engine.sparse cimport ENTRIES, PlacesOfEntries, entries_of, read_entries
+from cymlp._engine.run cimport Part, Run, Step, elements_of, first_rows, next_rows
+from cymlp._engine.sparse cimport Entries, read_rows
 from cymlp._engine.sparse_space cimport WAITING, sparse_t
 
 cdef enum:
-    ENTRIES_AHEAD = 16  # features whose slots are on their way while one is looked up,
-    ROWS_AHEAD = 6      # and rows of W while one catches up or is updated
-    MOST_LINES = 8      # of a row, after which the CPU fetches the others by itself
+    ENTRIES_AHEAD = 16         # features whose slots are on their way while one is looked up,
+    ROWS_AHEAD = 6             # and rows of W while one catches up or is updated,
+    SHORT_ROWS_AHEAD = 24      # or so many where rows are copied
+    MOST_LINES = 8             # of a row, after which the CPU fetches the others by itself
+    COPIED_UNITS = 32          # rows of so many units at most are copied to lie side by side
+    # So many elements for an update: with their gradient and two states, PIECE_ELEMENTS.
+    COPIED_ELEMENTS = 2048
 
 
 cdef inline Py_ssize_t owner_of(
     const sparse_t *sparse, Py_ssize_t size, int feature
 ) noexcept nogil:
     """The part of ``size`` that a feature's row of W is dealt out to."""
-    if size == 1:
-        return 0
     return <Py_ssize_t>(<unsigned int>(feature >> sparse.shift) % <unsigned int>size)
-
-
-cdef inline void count_entries(
-    Run *run, const Part *part, const floating *parameters
-) noexcept nogil:
-    """Where each owner's entries begin among those of the part's rows."""
-    cdef const sparse_t *sparse = &run.sparse
-    cdef Py_ssize_t size = run.barrier.size, owner, i, k, n
-    cdef Py_ssize_t *begins = sparse.begins + part.rank * sparse.owner_stride
-    cdef int[ENTRIES] features
-    cdef floating[ENTRIES] x
-    cdef PlacesOfEntries places
-    for owner in range(size):
-        begins[owner] = 0
-    begins[size] = sparse.capacity
-    if size == 1:
-        return
-    for i in range(part.batch.n):
-        places = entries_of(run.dataset, sample_of(part.batch, i))
-        while places.start < places.stop:
-            n = read_entries(run.dataset, &places, features, x)
-            for k in range(n):
-                owner = owner_of(sparse, size, features[k])
-                if owner + 1 < size:
-                    begins[owner + 1] += 1
-    for owner in range(1, size):
-        begins[owner] = min(begins[owner] + begins[owner - 1], sparse.capacity)
 
 
 cdef inline void sort_entries(
@@ -75,30 +50,37 @@ cdef inline void sort_entries(
 ) noexcept nogil:
     """Note the entries of the part's rows, those of one owner after another's.
 
-    X may have changed since they were counted; there is then no room for some of them.
+    X may have changed since the memory was made; there is then no room for some of them.
     """
     cdef const sparse_t *sparse = &run.sparse
-    cdef Py_ssize_t size = run.barrier.size, owner, i, k, n, place
-    cdef const Py_ssize_t *begins = sparse.begins + part.rank * sparse.owner_stride
+    cdef Py_ssize_t size = run.barrier.size, capacity = sparse.capacity, owner, k, n, place
+    cdef Py_ssize_t at = part.rank * capacity, begin = 0
+    cdef Py_ssize_t *begins = sparse.begins + part.rank * sparse.owner_stride
     cdef Py_ssize_t *stops = sparse.stops + part.rank * sparse.owner_stride
-    cdef int[ENTRIES] features
-    cdef floating[ENTRIES] x
-    cdef PlacesOfEntries places
-    count_entries(run, part, parameters)
+    cdef Entries dealt = Entries(sparse.features + at, sparse.rows + at)
+    cdef floating *x = <floating *>sparse.x + at
+    # First, they are read to where others will lie once they are sorted by features.
+    cdef Entries entries = Entries(sparse.slots + at, sparse.sorted_rows + at)
+    cdef floating *entries_x = <floating *>sparse.sorted_x + at
+    if size == 1:
+        begins[0] = 0
+        stops[0] = read_rows(run.dataset, part.batch, part.row, capacity, dealt, x)
+        return
+    n = read_rows(run.dataset, part.batch, part.row, capacity, entries, entries_x)
     for owner in range(size):
+        stops[owner] = 0
+    for k in range(n):
+        stops[owner_of(sparse, size, entries.features[k])] += 1
+    for owner in range(size):
+        begins[owner] = begin
+        begin += stops[owner]
         stops[owner] = begins[owner]
-    for i in range(part.batch.n):
-        places = entries_of(run.dataset, sample_of(part.batch, i))
-        while places.start < places.stop:
-            n = read_entries(run.dataset, &places, features, x)
-            for k in range(n):
-                owner = owner_of(sparse, size, features[k])
-                if stops[owner] < begins[owner + 1]:
-                    place = part.rank * sparse.capacity + stops[owner]
-                    sparse.features[place] = features[k]
-                    sparse.rows[place] = <int>(part.row + i)
-                    (<floating *>sparse.x)[place] = x[k]
-                    stops[owner] += 1
+    for k in range(n):
+        owner = owner_of(sparse, size, entries.features[k])
+        place = stops[owner]
+        dealt.features[place], dealt.rows[place] = entries.features[k], entries.rows[k]
+        x[place] = entries_x[k]
+        stops[owner] = place + 1
 
 
 cdef inline bint is_found(
@@ -111,19 +93,52 @@ cdef inline bint is_found(
     )
 
 
-cdef inline void catch_up_row(
-    Run *run, Py_ssize_t rank, Py_ssize_t row, floating *parameters
+cdef inline int next_age(sparse_t *sparse, Py_ssize_t rank, Py_ssize_t row) noexcept nogil:
+    """How many updates a row of W waits for; it is about to catch up."""
+    cdef int age = <int>sparse.n_updates[rank] - sparse.n_done[row]
+    sparse.n_done[row] += age
+    return age
+
+
+cdef inline void catch_up_rows(
+    Run *run, Py_ssize_t rank, Range rows, floating *parameters
 ) noexcept nogil:
-    """Make all updates of this run that a row of W still waits for."""
+    """Make all updates of this run that neighbouring rows of W still wait for.
+
+    These are one, or several with ``BLOCK`` weights at most.
+    """
     cdef const sparse_t *sparse = &run.sparse
-    cdef Py_ssize_t h = run.architecture.units[1], age
+    cdef Py_ssize_t h = run.architecture.units[1], row
     cdef Py_ssize_t table = rank * (sparse.skipping.ages + 1) * sparse.skipping.width
-    age = sparse.n_updates[rank] - sparse.n_done[row]
+    cdef int[BLOCK] ages
+    for row in range(rows.start, rows.stop):
+        ages[row - rows.start] = next_age(&run.sparse, rank, row)
     catch_up(
-        sparse.skipping, &run.rule, sparse.tables + table, age, parameters + row * h,
-        <floating *>run.state + row * h, run.architecture.n_parameters, h,
+        sparse.skipping, &run.rule, sparse.tables + table, ages, rows.stop - rows.start, h,
+        parameters + rows.start * h, <floating *>run.state + rows.start * h,
+        run.architecture.n_parameters,
     )
-    sparse.n_done[row] += <int>age
+
+
+cdef inline void copy_rows(
+    const Run *run, const int *rows, Py_ssize_t n, floating *parameters, floating *copies,
+    bint back,
+) noexcept nogil:
+    """copies (1 + n_states, n, h) <- these rows (n,) of W and of the state; or back again."""
+    cdef Py_ssize_t h = run.architecture.units[1], vector, i, j
+    cdef floating *vectors = parameters
+    cdef floating *row
+    for vector in range(1 + rule_entry(run.rule.name).n_states):
+        if vector > 0:
+            vectors = <floating *>run.state + (vector - 1) * run.architecture.n_parameters
+        for i in range(n):
+            row = vectors + rows[i] * h
+            for j in range(h):
+                if back:
+                    row[j] = copies[j]
+                else:
+                    copies[j] = row[j]
+            copies += h
 
 
 cdef inline void fetch_row(
@@ -131,6 +146,7 @@ cdef inline void fetch_row(
 ) noexcept nogil:
     """Have a row of W, and of the state that goes with it, on its way."""
     cdef Py_ssize_t h = run.architecture.units[1], start = row * h, state, line = 0, lines
+    prefetch(&run.sparse.n_done[row])
     lines = min(<Py_ssize_t>MOST_LINES * 64, h * <Py_ssize_t>sizeof(floating))
     while line < lines:
         prefetch(<const char *>(parameters + start) + line)
@@ -143,11 +159,46 @@ cdef inline void fetch_row(
         line += 64
 
 
+cdef inline void catch_up_found(
+    Run *run, Py_ssize_t rank, floating *parameters
+) noexcept nogil:
+    """The rows of W of all features that the owner has found catch up.
+
+    Rows of few units are copied to lie side by side: one loop over many is faster than many loops.
+    """
+    cdef const sparse_t *sparse = &run.sparse
+    cdef Py_ssize_t h = run.architecture.units[1], n_found = sparse.n_found[rank], start = 0
+    cdef Py_ssize_t table = rank * (sparse.skipping.ages + 1) * sparse.skipping.width, n = 1, i
+    cdef Py_ssize_t ahead = SHORT_ROWS_AHEAD if h <= COPIED_UNITS else ROWS_AHEAD
+    cdef const int *found = sparse.found + rank * sparse.most_features
+    cdef int[BLOCK] ages
+    cdef floating[3 * BLOCK] copies   # of W and of two states at most
+    while start < n_found:
+        if h <= COPIED_UNITS:
+            n = min(BLOCK // h, n_found - start)
+        for i in range(start, start + n):
+            if i + ahead < n_found:
+                fetch_row(run, found[i + ahead], parameters)
+        if h > COPIED_UNITS:
+            catch_up_rows(run, rank, Range(found[start], found[start] + 1), parameters)
+        else:
+            for i in range(n):
+                ages[i] = next_age(&run.sparse, rank, found[start + i])
+            copy_rows(run, found + start, n, parameters, copies, back=False)
+            catch_up(
+                sparse.skipping, &run.rule, sparse.tables + table, ages, n, h, copies,
+                copies + n * h, n * h,
+            )
+            copy_rows(run, found + start, n, parameters, copies, back=True)
+        start += n
+
+
 cdef inline void look_up_features(Run *run, Py_ssize_t rank) noexcept nogil:
     """The owner's features in the chunk, the slot of each entry, and how many each slot has."""
     cdef const sparse_t *sparse = &run.sparse
     cdef Py_ssize_t at = rank * sparse.most_features, part, entry, start, stop, n_found = 0
-    cdef int feature
+    cdef int feature, slot
+    cdef bint is_new
     for part in range(run.barrier.size):
         start = part * sparse.capacity + sparse.begins[part * sparse.owner_stride + rank]
         stop = part * sparse.capacity + sparse.stops[part * sparse.owner_stride + rank]
@@ -155,13 +206,15 @@ cdef inline void look_up_features(Run *run, Py_ssize_t rank) noexcept nogil:
             if entry + ENTRIES_AHEAD < stop:
                 prefetch(&sparse.slot[sparse.features[entry + ENTRIES_AHEAD]])
             feature = sparse.features[entry]
-            if not is_found(sparse, rank, n_found, feature):
-                sparse.slot[feature] = <int>n_found
-                sparse.found[at + n_found] = feature
-                sparse.ends[at + n_found] = 0
-                n_found += 1
-            sparse.slots[entry] = sparse.slot[feature]
-            sparse.ends[at + sparse.slot[feature]] += 1
+            # Whether a feature is new cannot be predicted: no branch depends on it.
+            # Slots of earlier chunks, too, are places in ``found``.
+            slot = sparse.slot[feature]
+            is_new = (slot >= n_found) | (sparse.found[at + slot] != feature)
+            slot = <int>n_found if is_new else slot
+            sparse.slot[feature] = sparse.slots[entry] = slot
+            sparse.found[at + slot] = feature
+            sparse.ends[at + slot] = 1 + (0 if is_new else sparse.ends[at + slot])
+            n_found += is_new
     sparse.n_found[rank] = n_found
 
 
@@ -202,10 +255,8 @@ cdef inline void find_features(
                 factor * (<const floating *>sparse.x)[entry]
             )
             sparse.ends[slot] += 1
-    for slot in range(at, at + (n_found if sparse.idle == WAITING else 0)):
-        if slot + ROWS_AHEAD < at + n_found:
-            fetch_row(run, sparse.found[slot + ROWS_AHEAD], parameters)
-        catch_up_row(run, rank, sparse.found[slot], parameters)
+    if sparse.idle == WAITING:
+        catch_up_found(run, rank, parameters)
 
 
 cdef inline Py_ssize_t start_of(const Run *run, Py_ssize_t rank, Py_ssize_t slot) noexcept nogil:
@@ -245,14 +296,11 @@ cdef inline void add_sparse_gradient(
 
 
 cdef inline void add_squares(
-    const Run *run, Range rows, const floating *parameters, double *sums
+    const floating *w, const floating *v, Py_ssize_t size, double *sums
 ) noexcept nogil:
-    """sums (3,) <- sums + (|w|^2, w v, |v|^2) of these rows of W and of their velocity."""
-    cdef Py_ssize_t h = run.architecture.units[1], size = (rows.stop - rows.start) * h
-    cdef const floating *w = parameters + rows.start * h
-    cdef const floating *v = <const floating *>run.state + rows.start * h
+    """sums (3,) <- sums + (|w|^2, w v, |v|^2) of weights and, if not NULL, their velocity."""
     sums[0] += squared_norm(w, size)
-    if run.state != NULL:
+    if v != NULL:
         sums[1] += dot(w, v, size)
         sums[2] += squared_norm(v, size)
 
@@ -263,10 +311,15 @@ cdef inline void begin_waiting(
     """The sums of squares of all rows of an owner, where there is an L2 penalty."""
     cdef const ParameterBlock *block = &run.architecture.blocks[0]
     cdef double *sums = run.sparse.sums + 3 * rank
-    cdef Range rows = first_rows(run, block, rank)
+    cdef Range rows = first_rows(run, block, rank), elements
     sums[0] = sums[1] = sums[2] = 0
     while run.architecture.alpha > 0 and rows.start < block.rows:
-        add_squares(run, rows, parameters, sums)
+        elements = elements_of(block, rows)
+        add_squares(
+            parameters + elements.start,
+            NULL if run.state == NULL else <floating *>run.state + elements.start,
+            elements.stop - elements.start, sums,
+        )
         rows = next_rows(run, block, rows)
 
 
@@ -306,7 +359,7 @@ cdef inline void catch_up_some(Run *run, Py_ssize_t rank, floating *parameters) 
     for _ in range(min(block.rows, block.rows // size + group) // sparse.skipping.ages + 1):
         if row >= block.rows:
             row = first
-        catch_up_row(run, rank, row, parameters)
+        catch_up_rows(run, rank, Range(row, row + 1), parameters)
         row += 1
         if row % group == 0:
             row += (size - 1) * group
@@ -317,45 +370,79 @@ cdef inline void finish_waiting(Run *run, Py_ssize_t rank, floating *parameters)
     """All rows of an owner catch up, and a next run can begin."""
     cdef const ParameterBlock *block = &run.architecture.blocks[0]
     cdef Range rows = first_rows(run, block, rank)
-    cdef Py_ssize_t row
+    cdef Py_ssize_t most = max(<Py_ssize_t>1, BLOCK // block.columns), n
+    cdef Range some
     while rows.start < block.rows:
-        for row in range(rows.start, rows.stop):
-            catch_up_row(run, rank, row, parameters)
-            run.sparse.n_done[row] = 0
+        some.start = rows.start
+        while some.start < rows.stop:
+            some.stop = min(rows.stop, some.start + most)
+            n = some.stop - some.start
+            catch_up_rows(run, rank, some, parameters)
+            memset(&run.sparse.n_done[some.start], 0, n * sizeof(int))
+            some.start = some.stop
         rows = next_rows(run, block, rows)
     run.sparse.n_updates[rank] = 0
 
 
-cdef inline void update_waiting(
-    Run *run, const Part *part, double l2, floating *g, floating *parameters
+cdef inline void update_found_rows(
+    Run *run, const Part *part, Range slots, double l2, floating *scratch, floating *parameters,
+    double *before, double *after,
 ) noexcept nogil:
-    """Update the owner's rows of W whose features occur; the others wait. g (h,) is scratch."""
+    """Update the rows of some of the features found; before and after (3,) grow by their squares.
+
+    Those of few units are copied, as in ``catch_up_found``.
+    """
     cdef const sparse_t *sparse = &run.sparse
-    cdef const ParameterBlock *block = &run.architecture.blocks[0]
-    cdef Py_ssize_t h = block.columns, n = run.architecture.n_parameters, slot, row, start
-    cdef Py_ssize_t at = part.rank * sparse.most_features, n_found = sparse.n_found[part.rank]
-    cdef double decay = part.step.rule.weight_decay
+    cdef Py_ssize_t h = run.architecture.units[1], at = part.rank * sparse.most_features, slot
+    cdef Py_ssize_t n = slots.stop - slots.start, size = n * h, start, stride
+    cdef const int *found = sparse.found + at + slots.start
     cdef bint has_penalty = run.architecture.alpha > 0 and sparse.idle == WAITING
-    cdef double[3] before, after
-    before[0] = before[1] = before[2] = after[0] = after[1] = after[2] = 0
-    start = first_sorted(run, part.rank)
-    for slot in range(n_found):
-        row = sparse.found[at + slot]
-        if slot + ROWS_AHEAD < n_found:
-            fetch_row(run, sparse.found[at + slot + ROWS_AHEAD], parameters)
-        if has_penalty:
-            add_squares(run, Range(row, row + 1), parameters, before)
-        memset(g, 0, h * sizeof(floating))
+    cdef floating *g = scratch
+    cdef floating *w = scratch + size
+    cdef floating *state = w + size
+    stride = size
+    if h > COPIED_UNITS:
+        stride = run.architecture.n_parameters
+        w, state = parameters + found[0] * h, <floating *>run.state + found[0] * h
+    else:
+        copy_rows(run, found, n, parameters, w, back=False)
+    if rule_entry(run.rule.name).n_states == 0:
+        state = NULL
+    memset(g, 0, size * sizeof(floating))
+    start = start_of(run, part.rank, slots.start)
+    for slot in range(slots.start, slots.stop):
         add_feature_gradient(run, part.rank, slot, start, g)
         start = sparse.ends[at + slot]
-        apply(
-            &part.step.rule, parameters + row * h, g, <floating *>run.state + row * h, n, h, l2,
-            decay,
-        )
-        if has_penalty:
-            add_squares(run, Range(row, row + 1), parameters, after)
+        g += h
+    if has_penalty:
+        add_squares(w, state, size, before)
+    apply(&part.step.rule, w, scratch, state, stride, size, l2, part.step.rule.weight_decay)
+    if has_penalty:
+        add_squares(w, state, size, after)
+    if h <= COPIED_UNITS:
+        copy_rows(run, found, n, parameters, w, back=True)
+
+
+cdef inline void update_waiting(
+    Run *run, const Part *part, double l2, floating *scratch, floating *parameters
+) noexcept nogil:
+    """Update the owner's rows of W whose features occur; the others wait."""
+    cdef const sparse_t *sparse = &run.sparse
+    cdef Py_ssize_t h = run.architecture.units[1], at = part.rank * sparse.most_features, slot
+    cdef Py_ssize_t n_found = sparse.n_found[part.rank], most = 1
+    cdef Range slots = Range(0, 0)
+    cdef double[3] before, after
+    before[0] = before[1] = before[2] = after[0] = after[1] = after[2] = 0
+    if h <= COPIED_UNITS:
+        most = COPIED_ELEMENTS // h
+    while slots.start < n_found:
+        slots.stop = min(n_found, slots.start + most)
+        if most == 1 and slots.start + ROWS_AHEAD < n_found:
+            fetch_row(run, sparse.found[at + slots.start + ROWS_AHEAD], parameters)
+        update_found_rows(run, part, slots, l2, scratch, parameters, before, after)
+        slots.start = slots.stop
     if sparse.idle == WAITING:
-        count_wait(run, part, l2, decay, before, after)
+        count_wait(run, part, l2, part.step.rule.weight_decay, before, after)
         for slot in range(n_found):
             sparse.n_done[sparse.found[at + slot]] += 1
         catch_up_some(run, part.rank, parameters)

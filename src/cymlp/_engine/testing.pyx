@@ -172,7 +172,8 @@ def skip_updates(
     """
     cdef skipping_t skipping
     cdef double[(MOST_AGE + 1) * (C_0 + MOST_TERMS)] table
-    cdef Py_ssize_t size = w.shape[0], i, age = 0
+    cdef Py_ssize_t size = w.shape[0], i
+    cdef int age = 0
     cdef floating *states = NULL
     if state.shape[0] != rule.n_states or state.shape[1] != size:
         raise ValueError("The shapes of w and the state do not agree")
@@ -188,7 +189,7 @@ def skip_updates(
         add_update(&skipping, &rule.fields, penalty, rule.fields.weight_decay, i, table)
         age += 1
         if age == skipping.ages or i + 1 == rates.shape[0]:
-            catch_up(&skipping, &rule.fields, table, age, &w[0], states, size, size)
+            catch_up(&skipping, &rule.fields, table, &age, 1, size, &w[0], states, size)
             age = 0
     return skipping.ages
 

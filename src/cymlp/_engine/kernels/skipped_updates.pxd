@@ -144,60 +144,74 @@ cdef inline void add_update(
 
 
 cdef inline void catch_up_linear(
-    const rule_t *rule, const double *entry, floating *w, floating *v, Py_ssize_t size
+    const rule_t *rule, const double *table, const int *ages, Py_ssize_t n, Py_ssize_t h,
+    floating *w, floating *v,
 ) noexcept nogil:
-    """w <- a w + b v, v <- c w + e v."""
-    cdef floating a = <floating>entry[0], b = <floating>entry[1]
-    cdef floating c = <floating>entry[2], e = <floating>entry[3], before
-    cdef Py_ssize_t i
-    if rule.name != MOMENTUM and rule.name != NESTEROV:
-        for i in range(size):
-            w[i] *= a
-        return
-    for i in range(size):
-        before = w[i]
-        w[i] = a * before + b * v[i]
-        v[i] = c * before + e * v[i]
+    """w <- a w + b v, v <- c w + e v, for rows (n, h) of these ages (n,)."""
+    cdef bint has_velocity = rule.name == MOMENTUM or rule.name == NESTEROV
+    cdef const double *entry
+    cdef floating a, b, c, e, before
+    cdef Py_ssize_t row, i
+    for row in range(n):
+        entry = table + ages[row] * LINEAR_WIDTH
+        a, b = <floating>entry[0], <floating>entry[1]
+        c, e = <floating>entry[2], <floating>entry[3]
+        if not has_velocity:
+            for i in range(row * h, (row + 1) * h):
+                w[i] *= a
+            continue
+        for i in range(row * h, (row + 1) * h):
+            before = w[i]
+            w[i] = a * before + b * v[i]
+            v[i] = c * before + e * v[i]
 
 
 cdef inline void catch_up_adam(
-    Py_ssize_t n_terms, const rule_t *rule, const double *entry,
-    floating *w, floating *m, floating *v, Py_ssize_t size,
+    const skipping_t *skipping, const rule_t *rule, const double *table, const int *ages,
+    Py_ssize_t n, Py_ssize_t h, floating *w, floating *m, floating *v,
 ) noexcept nogil:
-    """w <- f_0 w - m / (sqrt(v) + epsilon) sum_{j < n_terms} C_j (-u)^j; both moments decay."""
-    cdef floating keep = <floating>entry[0], keep_m = <floating>entry[1]
-    cdef floating keep_v = <floating>entry[2], epsilon = <floating>rule.epsilon, C
+    """w <- f_0 w - m / (sqrt(v) + epsilon) sum_{j < n_terms} C_j (-u)^j; both moments decay.
+
+    For rows (n, h) of these ages (n,): one, or several with ``BLOCK`` weights at most.
+    """
+    cdef floating keep, keep_m, keep_v, epsilon = <floating>rule.epsilon, C
     cdef floating[BLOCK] u, direction, series
-    cdef Py_ssize_t start = 0, n, i, j
-    while start < size:
-        n = min(<Py_ssize_t>BLOCK, size - start)
-        for i in range(n):
+    cdef const double *entry
+    cdef Py_ssize_t start = 0, n_weights, row, first, last, i, j
+    while start < n * h:
+        n_weights = min(<Py_ssize_t>BLOCK, n * h - start)
+        for i in range(n_weights):
             u[i] = 1 / (sqrt_(v[start + i]) + epsilon)
             direction[i] = m[start + i] * u[i]
             u[i] *= -epsilon
             series[i] = 0
-        for j in range(n_terms - 1, -1, -1):
-            C = <floating>entry[C_0 + j]
-            for i in range(n):
-                series[i] = series[i] * u[i] + C
-        for i in range(n):
-            w[start + i] = keep * w[start + i] - direction[i] * series[i]
-            m[start + i] *= keep_m
-            v[start + i] *= keep_v
-        start += n
+        for row in range(n):
+            first, last = row * h, n_weights if n == 1 else (row + 1) * h
+            entry = table + ages[row] * skipping.width
+            for j in range(skipping.n_needed[ages[row]] - 1, -1, -1):
+                C = <floating>entry[C_0 + j]
+                for i in range(first, last):
+                    series[i] = series[i] * u[i] + C
+            keep, keep_m, keep_v = <floating>entry[0], <floating>entry[1], <floating>entry[2]
+            for i in range(first, last):
+                w[start + i] = keep * w[start + i] - direction[i] * series[i]
+                m[start + i] *= keep_m
+                v[start + i] *= keep_v
+        start += n_weights
 
 
 cdef inline void catch_up(
-    const skipping_t *skipping, const rule_t *rule, const double *table, Py_ssize_t age,
-    floating *w, floating *state, Py_ssize_t n_parameters, Py_ssize_t size,
+    const skipping_t *skipping, const rule_t *rule, const double *table, const int *ages,
+    Py_ssize_t n, Py_ssize_t h, floating *w, floating *state, Py_ssize_t n_parameters,
 ) noexcept nogil:
-    """w (size,) and its part of the state after ``age`` updates without a gradient."""
-    cdef const double *entry = table + age * skipping.width
-    if age == 0:
+    """Rows w (n, h) and their part of the state after ``ages`` (n,) updates without a gradient.
+
+    One row, or several with ``BLOCK`` weights at most: age 0 changes nothing, but among several
+    it takes no branch, as none could be predicted.
+    """
+    if n == 1 and ages[0] == 0:
         return
     if skipping.n_terms == 0:
-        catch_up_linear(rule, entry, w, state, size)
+        catch_up_linear(rule, table, ages, n, h, w, state)
     else:
-        catch_up_adam(
-            skipping.n_needed[age], rule, entry, w, state, state + n_parameters, size
-        )
+        catch_up_adam(skipping, rule, table, ages, n, h, w, state, state + n_parameters)
