@@ -39,11 +39,13 @@
 #define CYMLP_OUT_OF_LINE __attribute__((noinline))
 #define CYMLP_RESTRICT __restrict__
 #define cymlp_prefetch(address) __builtin_prefetch(address)
+#define cymlp_prefetch_to_second(address) __builtin_prefetch(address, 0, 2)
 #else
 #define CYMLP_INLINE inline
 #define CYMLP_OUT_OF_LINE
 #define CYMLP_RESTRICT
 #define cymlp_prefetch(address)
+#define cymlp_prefetch_to_second(address)
 #endif
 
 /* Unroll a short loop of known length; a tile's sums are in registers only if no loop is left. With

@@ -1,7 +1,7 @@
 /* Sums of rows of a matrix that lie anywhere, each times a number. Included once for each type
    REAL, whose functions get the suffix SUFFIX. */
 
-#define CYMLP_ROWS_AHEAD 4   /* rows on their way while one is added: they lie anywhere */
+#define CYMLP_ROWS_AHEAD 8   /* rows on their way while one is added: they lie anywhere */
 
 /* z (columns,) <- z + sum_k x_k W[rows_k], of as many columns as `vectors` have; the last vector
    has `part` of them only, where instructions can load that. */
@@ -23,7 +23,7 @@ static CYMLP_INLINE void NAME(add_rows_tile)(
             (void)ahead;
             CYMLP_UNROLL
             for (int j = 0; j < vectors * CYMLP_VECTOR_BYTES; j += 64)
-                cymlp_prefetch(ahead + j);
+                cymlp_prefetch_to_second(ahead + j);
         }
         CYMLP_UNROLL
         for (int j = 0; j < vectors - 1; j++)
