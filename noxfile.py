@@ -77,9 +77,7 @@ def builds(session):
     numbers = ("tests/engine", "tests/test_parity.py", "--ignore=tests/engine/test_interrupt.py")
     for instruction_set in sets.split():
         run_pytest(session, *numbers, CYMLP_INSTRUCTION_SET=instruction_set)
-    run_pytest(
-        session, "tests/test_parity.py", "tests/test_sklearn_checks.py", CYMLP_TEST_THREADS="2"
-    )
+    run_pytest(session, "tests/test_parity.py", CYMLP_TEST_THREADS="2")
 
 
 @nox.session(venv_backend="none")

@@ -205,6 +205,7 @@ def test_saved_models():
     assert saving.tables(results).count("| multilabel | float32 |") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="it is Linux that tells")
 def test_streaming():
     options = report.Options(rounds=1, dtypes=("uint8",), only="memmap", rows_limit=500)

@@ -104,8 +104,8 @@ def test_images_in_a_row(n, n_missing, height, width):
 
 def test_titles_are_readable():
     """The figure is at most as wide as a page; a wider one would be shrunk with its titles."""
-    y_true, y_pred = np.divmod(np.repeat(np.arange(100), 10), 10)
-    display = draw(y_true, y_pred, np.zeros((1000, 64)))
+    y_true, y_pred = np.divmod(np.repeat(np.arange(49), 10), 7)
+    display = draw(y_true, y_pred, np.zeros((490, 64)))
     assert {ax.get_subplotspec().colspan.start for ax in display.axes_} == {0, 1, 2}
     assert display.figure_.get_size_inches()[0] <= 10
     display.figure_.canvas.draw()
