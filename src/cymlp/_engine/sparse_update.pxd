@@ -197,8 +197,7 @@ cdef inline void look_up_features(Run *run, Py_ssize_t rank) noexcept nogil:
     """The owner's features in the chunk, the slot of each entry, and how many each slot has."""
     cdef const sparse_t *sparse = &run.sparse
     cdef Py_ssize_t at = rank * sparse.most_features, part, entry, start, stop, n_found = 0
-    cdef int feature, slot
-    cdef bint is_new
+    cdef int feature
     for part in range(run.barrier.size):
         start = part * sparse.capacity + sparse.begins[part * sparse.owner_stride + rank]
         stop = part * sparse.capacity + sparse.stops[part * sparse.owner_stride + rank]
@@ -206,15 +205,13 @@ cdef inline void look_up_features(Run *run, Py_ssize_t rank) noexcept nogil:
             if entry + ENTRIES_AHEAD < stop:
                 prefetch(&sparse.slot[sparse.features[entry + ENTRIES_AHEAD]])
             feature = sparse.features[entry]
-            # Whether a feature is new cannot be predicted: no branch depends on it.
-            # Slots of earlier chunks, too, are places in ``found``.
-            slot = sparse.slot[feature]
-            is_new = (slot >= n_found) | (sparse.found[at + slot] != feature)
-            slot = <int>n_found if is_new else slot
-            sparse.slot[feature] = sparse.slots[entry] = slot
-            sparse.found[at + slot] = feature
-            sparse.ends[at + slot] = 1 + (0 if is_new else sparse.ends[at + slot])
-            n_found += is_new
+            if not is_found(sparse, rank, n_found, feature):
+                sparse.slot[feature] = <int>n_found
+                sparse.found[at + n_found] = feature
+                sparse.ends[at + n_found] = 0
+                n_found += 1
+            sparse.slots[entry] = sparse.slot[feature]
+            sparse.ends[at + sparse.slot[feature]] += 1
     sparse.n_found[rank] = n_found
 
 
@@ -267,10 +264,11 @@ cdef inline Py_ssize_t start_of(const Run *run, Py_ssize_t rank, Py_ssize_t slot
 
 
 cdef inline void add_feature_gradient(
-    const Run *run, Py_ssize_t rank, Py_ssize_t slot, Py_ssize_t start, floating *g
+    const Run *run, Py_ssize_t rank, Py_ssize_t slot, floating *g
 ) noexcept nogil:
-    """g (h,) <- g + X^T D / weight for one of the owner's features, whose entries begin there."""
+    """g (h,) <- g + X^T D / weight for one of the owner's features."""
     cdef const sparse_t *sparse = &run.sparse
+    cdef Py_ssize_t start = start_of(run, rank, slot)
     cdef Py_ssize_t n = sparse.ends[rank * sparse.most_features + slot] - start
     add_weighted_rows(
         run.architecture.units[1], n, <const floating *>sparse.sorted_x + start,
@@ -284,15 +282,13 @@ cdef inline void add_sparse_gradient(
     """G (d, h) <- G + X^T D / weight, of the part's rows of W; the first chunk's G is 0 before."""
     cdef const sparse_t *sparse = &run.sparse
     cdef const ParameterBlock *block = &run.architecture.blocks[0]
-    cdef Py_ssize_t h = block.columns, at = part.rank * sparse.most_features, slot, start
+    cdef Py_ssize_t h = block.columns, at = part.rank * sparse.most_features, slot
     cdef Range rows = first_rows(run, block, part.rank)
     while part.step.is_first and rows.start < block.rows:
         memset(G + rows.start * h, 0, (rows.stop - rows.start) * h * sizeof(floating))
         rows = next_rows(run, block, rows)
-    start = first_sorted(run, part.rank)
     for slot in range(sparse.n_found[part.rank]):
-        add_feature_gradient(run, part.rank, slot, start, G + sparse.found[at + slot] * h)
-        start = sparse.ends[at + slot]
+        add_feature_gradient(run, part.rank, slot, G + sparse.found[at + slot] * h)
 
 
 cdef inline void add_squares(
@@ -394,7 +390,7 @@ cdef inline void update_found_rows(
     """
     cdef const sparse_t *sparse = &run.sparse
     cdef Py_ssize_t h = run.architecture.units[1], at = part.rank * sparse.most_features, slot
-    cdef Py_ssize_t n = slots.stop - slots.start, size = n * h, start, stride
+    cdef Py_ssize_t n = slots.stop - slots.start, size = n * h, stride
     cdef const int *found = sparse.found + at + slots.start
     cdef bint has_penalty = run.architecture.alpha > 0 and sparse.idle == WAITING
     cdef floating *g = scratch
@@ -409,10 +405,8 @@ cdef inline void update_found_rows(
     if rule_entry(run.rule.name).n_states == 0:
         state = NULL
     memset(g, 0, size * sizeof(floating))
-    start = start_of(run, part.rank, slots.start)
     for slot in range(slots.start, slots.stop):
-        add_feature_gradient(run, part.rank, slot, start, g)
-        start = sparse.ends[at + slot]
+        add_feature_gradient(run, part.rank, slot, g)
         g += h
     if has_penalty:
         add_squares(w, state, size, before)

@@ -22,7 +22,7 @@ from cymlp._engine.run cimport (
 )
 from cymlp._engine.sparse_space cimport UPDATED
 from cymlp._engine.sparse_update cimport (
-    add_feature_gradient, add_sparse_gradient, is_found, start_of, update_waiting
+    add_feature_gradient, add_sparse_gradient, is_found, update_waiting
 )
 from cymlp._engine.workspace cimport PIECE_ELEMENTS, PIECE_ROWS
 
@@ -138,7 +138,7 @@ cdef inline void update_all_rows(
     floating *parameters,
 ) noexcept nogil:
     """Update the part's rows of W (d, h) by entries of X, with gradient 0 where there are none."""
-    cdef Py_ssize_t h = block.columns, row, last, slot
+    cdef Py_ssize_t h = block.columns, row, last
     cdef Range rows = first_rows(run, block, part.rank)
     while rows.start < block.rows:
         row = rows.start
@@ -151,8 +151,7 @@ cdef inline void update_all_rows(
             memset(G, 0, max(<Py_ssize_t>1, last - row) * h * sizeof(floating))
             if last == row:
                 last += 1
-                slot = run.sparse.slot[row]
-                add_feature_gradient(run, part.rank, slot, start_of(run, part.rank, slot), G)
+                add_feature_gradient(run, part.rank, run.sparse.slot[row], G)
             apply_update(run, part, block, elements_of(block, Range(row, last)), l2, G, parameters)
             row = last
         rows = next_rows(run, block, rows)

@@ -282,8 +282,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix, row-sliceable} of shape (n_samples, n_features)
-            The input data. float32 and float64 are used as they are, without a copy; everything
-            else is converted to float64. Row-sliceable data (see Notes) may be larger than memory.
+            The input data. Arrays and CSR matrices of numbers are read in place, without a copy.
+            Row-sliceable data (see Notes) may be larger than memory.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The target values.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -151,7 +151,7 @@ class Network:
             Whether to apply the output layer's activation. If False, the outputs are its
             pre-activations.
         check_finite : bool, default=False
-            Whether to check that a dense X is finite in the parameters' dtype.
+            Whether to check that X is finite in the parameters' dtype.
         n_jobs : int, default=None
             The estimator's parameter.
         team : Team, default=None
